@@ -1,0 +1,1 @@
+"""plimsoll: scheduling for LLM inference under a hard KV-cache memory limit."""

@@ -1,0 +1,5 @@
+"""``python -m plimsoll``."""
+
+from .cli import main
+
+main()

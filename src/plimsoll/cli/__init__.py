@@ -1,0 +1,25 @@
+"""The command line: parsing only. Every command lives in a module of its own, imported when it is called."""
+
+from __future__ import annotations
+
+import sys
+
+from cyclopts import App
+
+app = App(name="plimsoll", help="Scheduling for LLM inference under a hard KV-cache memory limit.")
+for name, summary in {
+    "trace": "Describe, convert, generate and fetch traces.",
+}.items():
+    app.command(f"plimsoll.cli.{name.replace('-', '_')}:app", name=name, help=summary)
+
+
+def main() -> None:
+    """Run the command line; bad input is one line and exit code 2."""
+    from ..errors import InputError
+
+    try:
+        app(result_action="return_value")
+    except InputError as error:
+        print(f"plimsoll: {error}", file=sys.stderr)
+        sys.exit(2)
+

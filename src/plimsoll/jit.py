@@ -1,0 +1,56 @@
+"""Compilation: Numba with a disk cache that notices every change it depends on.
+
+Numba's own cache looks at the file of a compiled function, not at the files of the functions it calls.
+Here each function is cached in a folder named after the fingerprint of its module and of every module
+that its globals come from, so an edited callee can never be served from a stale cache.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numba
+from numba import config
+from platformdirs import user_cache_dir
+
+_ROOT = Path(os.environ.get("NUMBA_CACHE_DIR") or user_cache_dir("plimsoll"))
+
+
+def njit(*signature: Any, **options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """``numba.njit`` with the cache on and the GIL released. Always called: ``@njit()`` or ``@njit(signature)``."""
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        config.CACHE_DIR = str(_ROOT / _fingerprint(function.__globals__, set()))
+        return numba.njit(*signature, **{"cache": True, "nogil": True, **options})(function)
+
+    return decorate
+
+
+def _fingerprint(scope: dict[str, Any], seen: set[str]) -> str:
+    """A digest of the source files that code with these globals depends on, numba and numpy aside."""
+    return hashlib.sha256(" ".join(sorted(_sources(scope, seen))).encode()).hexdigest()[:16]
+
+
+def _sources(scope: dict[str, Any], seen: set[str]) -> list[str]:
+    name, file = scope.get("__name__", ""), scope.get("__file__")
+    if name in seen or not file:
+        return []
+    seen.add(name)
+    stat = os.stat(file)
+    found = [f"{name}:{stat.st_mtime_ns}:{stat.st_size}"]
+    for value in list(scope.values()):
+        owner = getattr(getattr(value, "py_func", value), "__module__", None) or getattr(value, "__name__", None)
+        if isinstance(owner, str) and _ours(owner, name):
+            found += _sources(vars(sys.modules[owner]), seen)
+    return found
+
+
+def _ours(module: str, importer: str) -> bool:
+    """True for plimsoll's own modules and for siblings of a user's policy file."""
+    package = __name__.partition(".")[0]
+    return module in sys.modules and module != importer and module.partition(".")[0] in (package, importer.partition(".")[0])
