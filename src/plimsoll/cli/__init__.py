@@ -9,6 +9,7 @@ from cyclopts import App
 app = App(name="plimsoll", help="Scheduling for LLM inference under a hard KV-cache memory limit.")
 for name, summary in {
     "trace": "Describe, convert, generate and fetch traces.",
+    "steptime": "Seconds per step of a model on a GPU: show and fit.",
 }.items():
     app.command(f"plimsoll.cli.{name.replace('-', '_')}:app", name=name, help=summary)
 

@@ -1,0 +1,135 @@
+"""A step time: coefficients and what they stand on."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError
+from .datasheet import datasheet_coefficients
+from .hardware import gpu_named
+from .kernel import Floats, decode_base, pack, prefill_seconds
+from .model import model_named
+
+NONE = [0.0] * 7
+FLAT = ([1.0], [0.0])
+
+
+@dataclass(frozen=True)
+class StepTime:
+    """Seconds of one step.
+
+    Attributes
+    ----------
+    name : the form and its parameters, for tables.
+    basis : what the figures stand on: exact, fitted to measured kernels (with the source), or datasheet.
+    coefficients : the array of ``kernel.pack``.
+    """
+
+    name: str
+    basis: str
+    coefficients: Floats
+
+    def decode(self, decodes: int, context: float) -> float:
+        """Seconds of a step of ``decodes`` requests with ``context`` tokens of context in all."""
+        return float(decode_base(self.coefficients, decodes) + self.coefficients[0] * context)
+
+    def prefill(self, chunks: list[tuple[int, int]], decodes: int = 0, context: float = 0.0) -> float:
+        """Seconds of a step with prompt ``chunks`` of (tokens, earlier context), each sampling a token."""
+        chunk, earlier = np.array(chunks, np.float64).T
+        sums = (chunk.sum(), (chunk**2).sum(), (chunk * earlier).sum(), earlier.sum())
+        return float(prefill_seconds(self.coefficients, decodes, context, decodes + len(chunks), *sums))
+
+
+def unit() -> StepTime:
+    """Every step takes one second: the discrete-round model."""
+    return StepTime(
+        "unit", "exact: one second a step", pack(0.0, NONE[:5], NONE, ([1.0], [1.0]), ([1.0], [1.0]), FLAT)
+    )
+
+
+def linear(fixed: float, per_token: float) -> StepTime:
+    """``fixed + per_token * tokens`` seconds, the batch-time law of Bari et al. and others."""
+    line = ([0.0, 1.0], [fixed, fixed + per_token])
+    return StepTime(
+        f"linear:{fixed:g}:{per_token:g}", "exact: given", pack(0.0, NONE[:5], NONE, line, line, FLAT)
+    )
+
+
+def table(tokens: list[float], seconds: list[float]) -> StepTime:
+    """Piecewise linear in the tokens of the step through the given points, which must ascend."""
+    if len(tokens) != len(seconds) or not tokens or np.any(np.diff(tokens) <= 0):
+        raise InputError("--steptime: a table needs as many seconds as tokens, tokens ascending")
+    points = (list(map(float, tokens)), list(map(float, seconds)))
+    return StepTime("table", "exact: given", pack(0.0, NONE[:5], NONE, points, points, FLAT))
+
+
+def roofline(gpu: str, model: str, tp: int = 1) -> StepTime:
+    """The step time of a model on a GPU: fitted to measured kernels where there are any, else a datasheet's."""
+    device, shape = gpu_named(gpu), model_named(model)
+    if tp < 1 or shape.heads % tp:
+        raise InputError(f"--tp: {tp} does not divide the {shape.heads} heads of {shape.name}")
+    name = f"{shape.name} on {device.name}" + (f" tp {tp}" if tp > 1 else "")
+    for entry in _shipped():
+        if (entry["gpu"], entry["model"], entry["tp"]) == (device.name, shape.name, tp):
+            return StepTime(name, f"fitted: {entry['source']}", _coefficients(entry))
+    note = "datasheet: bandwidth and arithmetic at stated efficiencies, no measurement of this GPU and model"
+    return StepTime(name, note, datasheet_coefficients(device, shape, tp))
+
+
+def from_file(path: Path) -> StepTime:
+    """Coefficients written by ``plimsoll steptime fit``.
+
+    Raises
+    ------
+    InputError
+        If the file is not such a table; the message names the file and the key.
+    """
+    try:
+        entry = tomllib.loads(path.read_text())["fit"][0]
+        return StepTime(
+            f"{entry['model']} on {entry['gpu']}", f"fitted: {entry['source']}", _coefficients(entry)
+        )
+    except (OSError, KeyError, IndexError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: not a file of fitted step times ({error})") from error
+
+
+def parse(text: str) -> StepTime:
+    """``unit``, ``linear:FIXED:PER_TOKEN`` or the path of a fitted file."""
+    form, *given = text.split(":")
+    try:
+        if form == "unit" and not given:
+            return unit()
+        if form == "linear" and len(given) == 2:
+            return linear(float(given[0]), float(given[1]))
+    except ValueError as error:
+        raise InputError(f"--steptime {text}: {error}") from error
+    if text.endswith(".toml"):
+        return from_file(Path(text))
+    raise InputError(
+        f"--steptime {text}: unit, linear:FIXED:PER_TOKEN or a .toml file of plimsoll steptime fit"
+    )
+
+
+def _shipped() -> list[dict[str, Any]]:
+    return tomllib.loads(files("plimsoll.steptime").joinpath("fitted.toml").read_text())["fit"]
+
+
+def _coefficients(entry: dict[str, Any]) -> Floats:
+    """The packed array of a fit, or of max(a + bT, c + dT) + e kv + f D + g P2 + h PC in milliseconds."""
+    if "closed_form_ms" in entry:
+        a, b, c, d, e, f, g, h = (1e-3 * value for value in entry["closed_form_ms"])
+        crossing = (a - c) / (d - b)
+        knots = [0.0, crossing, 2 * crossing]
+        dense = [a, a + b * crossing, c + 2 * d * crossing]
+        decode = [y + f * x for x, y in zip(knots, dense, strict=True)]
+        return pack(
+            e, [0.0, 0.0, g, h, 0.0], [0.0, f, e, 0.0, g, h, 0.0], (knots, decode), (knots, dense), FLAT
+        )
+    tables = [(entry[name]["at"], entry[name]["seconds"]) for name in ("decode", "tokens", "sequences")]
+    return pack(entry["kv"], entry["prefill"], entry["mixed"], tables[0], tables[1], tables[2])
