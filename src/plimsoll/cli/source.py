@@ -1,0 +1,44 @@
+"""The TRACE argument and the options that every command gives it."""
+
+from __future__ import annotations
+
+from ..errors import InputError
+from ..trace import Trace
+
+
+def load(
+    trace: str,
+    *,
+    requests: int | None = None,
+    rate: float | None = None,
+    seed: int = 0,
+    columns: str | None = None,
+) -> Trace:
+    """The trace of the command line: a file in any known format, or a built-in workload.
+
+    Parameters
+    ----------
+    trace : path, or name with parameters (``azure-conv``, ``lmsys?rate=50``).
+    requests : ``--requests``, the first so many.
+    rate : ``--rate``, requests per second.
+    seed : ``--seed``, of a built-in workload.
+    columns : ``--columns``, such as ``arrival_s=ts,prompt_tokens=in,output_tokens=out``.
+    """
+    from ..formats import parse_columns
+    from ..source import read_trace
+
+    mapping = None if columns is None else parse_columns(columns)
+    return read_trace(trace, mapping, requests=requests, rate=rate, seed=seed)
+
+
+def capacity_for(trace: str, capacity: int | None, seed: int = 0) -> int:
+    """``--capacity`` in tokens, or the default of a built-in workload."""
+    from ..workload import default_capacity, is_named
+
+    if capacity is None:
+        if not is_named(trace):
+            raise InputError(f"{trace}: a file has no default capacity; give --capacity TOKENS")
+        return default_capacity(trace, seed)
+    if capacity < 1:
+        raise InputError(f"--capacity must be at least 1 token, not {capacity}")
+    return capacity
