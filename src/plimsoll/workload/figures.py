@@ -14,7 +14,7 @@ def _law(tokens: str) -> Quantiles:
     return Quantiles(POINTS, tuple(int(number) for number in tokens.split()))
 
 
-# Azure LLM inference trace 2023 (conversation), 19,366 requests. CC-BY-4.0; Patel et al., Splitwise, ISCA 2024.
+# Azure LLM inference trace 2023 (conversation), 19,366 rows. CC-BY-4.0; Patel et al., Splitwise, ISCA 2024.
 AZURE_CONV_PROMPT = _law(
     "2 10 29 91 161 181 181 207 372 387 396 403 414 703 984 1020 1045 1071 1097 1130 1189 1315 1876 "
     "2734 4083 4086 4088 4090 4092 4098 4110 4142 4831 5404 6179 6570 7668 14050"

@@ -79,7 +79,7 @@ _DRAWN = (
         ),
         695_000,
         "long-prompt chat, mean 12k tokens",
-        "Mooncake FAST25 conversation trace (Apache-2.0), times spread over its 3 s grid; Qin et al., FAST 2025",
+        "Mooncake FAST25 conversation (Apache-2.0), times spread over its 3 s grid; Qin et al., FAST 2025",
     ),
     Named(
         Workload(

@@ -78,7 +78,7 @@ def default_capacity(spec: str, seed: int = 0) -> int:
 
 def parse_lengths(text: str) -> Lengths:
     """A law of lengths: ``fixed:tokens=9``, ``uniform:low=1,high=9``, ``geometric:mean=50``,
-    ``lognormal:mu=5,sigma=1,high=2000``, ``like:file=PATH,column=output``. In ``A+0.01*B`` one in a hundred is
+    ``lognormal:mu=5,sigma=1,high=2000``, ``like:file=PATH,column=output``. In ``A+0.01*B`` one in 100 is
     an outlier of law B.
     """
     body, plus, rest = text.partition("+")
