@@ -1,0 +1,158 @@
+"""What the proxy adds to a request's latency on loopback.
+
+A fake engine that answers at once, the proxy before it (each in a process of its own), and open-loop Poisson
+load, by turns straight to the engine and through the proxy. Prints p50 and p99 of each arm, milliseconds,
+what the proxy adds, and the processor time of the proxy per request.
+
+    python benchmarks/proxy.py --rate 200 --seconds 10 --turns 3
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+
+import numpy as np
+
+EVENTS = 16  # of a streamed answer
+
+
+async def engine(port: int) -> None:
+    """Answers completions at once: a JSON object of about 1 kB, or a stream of events."""
+    usage = {"prompt_tokens": 900, "completion_tokens": 200}
+    whole = json.dumps({"choices": [{"text": "word " * 200}], "usage": usage}).encode()
+    plain = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(whole) + whole
+    event = b'data: {"choices":[{"text":"word"}]}\n\n'
+    chunk = b"%x\r\n%s\r\n" % (len(event), event)
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async for body in messages(reader):
+            writer.write(head + chunk * EVENTS + b"0\r\n\r\n" if b'"stream": true' in body else plain)
+            await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", port) as server:
+        await server.serve_forever()
+
+
+async def messages(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
+    """The bodies of the HTTP messages that come, by content length or in chunks."""
+    while True:
+        try:
+            head = (await reader.readuntil(b"\r\n\r\n")).lower()
+        except asyncio.IncompleteReadError:
+            return
+        if b"chunked" in head:
+            parts = []
+            while size := int(await reader.readuntil(b"\r\n"), 16):
+                parts.append(await reader.readexactly(size))
+                await reader.readexactly(2)
+            await reader.readexactly(2)
+            yield b"".join(parts)
+        else:
+            length = int(head.partition(b"content-length:")[2].split(b"\r\n")[0] or 0)
+            yield await reader.readexactly(length)
+
+
+async def load(port: int, rate: float, seconds: float, seed: int) -> np.ndarray:
+    """Latencies, ms, of requests at Poisson times; every other one streamed."""
+    rng = np.random.default_rng(seed)
+    arrivals = np.cumsum(rng.exponential(1 / rate, int(rate * seconds)))
+    free: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+    latencies: list[float] = []
+
+    async def one(number: int) -> None:
+        body = json.dumps({"prompt": "lorem " * 600, "stream": number % 2 == 0, "max_tokens": 400}).encode()
+        head = "POST /v1/completions HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer key\r\n"
+        began = time.perf_counter()
+        reader, writer = free.pop() if free else await asyncio.open_connection("127.0.0.1", port)
+        writer.write(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
+        await anext(messages(reader))
+        latencies.append(1000 * (time.perf_counter() - began))
+        free.append((reader, writer))
+
+    start = time.perf_counter()
+    tasks = []
+    for number, arrival in enumerate(arrivals):
+        await asyncio.sleep(max(0.0, start + arrival - time.perf_counter()))
+        tasks.append(asyncio.create_task(one(number)))
+    await asyncio.gather(*tasks)
+    for _, writer in free:
+        writer.close()
+    return np.array(latencies)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for(port: int) -> None:
+    for _ in range(500):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.02)
+    sys.exit(f"nothing answers on port {port}")
+
+
+def processor_s(process: int) -> float:
+    """Seconds of processor time that a process has used (Linux)."""
+    with open(f"/proc/{process}/stat") as stat:
+        fields = stat.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rate", type=float, default=200, help="requests per second")
+    parser.add_argument("--seconds", type=float, default=10, help="of each turn")
+    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--engine", type=int, help=argparse.SUPPRESS)
+    ask = parser.parse_args()
+    if ask.engine:
+        asyncio.run(engine(ask.engine))
+        return
+    behind, before = free_port(), free_port()
+    to = ["--to", f"http://127.0.0.1:{behind}", "--port", str(before)]
+    children = [
+        subprocess.Popen([sys.executable, __file__, "--engine", str(behind)]),
+        subprocess.Popen([sys.executable, "-m", "plimsoll", "proxy", *to]),
+    ]
+    try:
+        wait_for(behind)
+        wait_for(before)
+        for port in (behind, before):
+            asyncio.run(load(port, ask.rate, 2, seed=0))
+        before_s = processor_s(children[1].pid)
+        print(
+            f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; {ask.rate:g} requests/s, half streamed"
+        )
+        columns = ("direct p50", "p99", "proxy p50", "p99", "added p50", "p99")
+        print("turn " + "{:>11} {:>6} {:>11} {:>6} {:>11} {:>6}".format(*columns))
+        rows: list[tuple[float, ...]] = []
+        for turn in range(1, ask.turns + 1):
+            arms = [asyncio.run(load(port, ask.rate, ask.seconds, turn)) for port in (behind, before)]
+            (d50, d99), (p50, p99) = (np.percentile(arm, [50, 99]) for arm in arms)
+            rows.append((d50, d99, p50, p99, p50 - d50, p99 - d99))
+            print(f"{turn:4} " + "{:11.2f} {:6.2f} {:11.2f} {:6.2f} {:11.2f} {:6.2f}".format(*rows[-1]))
+        print(" med " + "{:11.2f} {:6.2f} {:11.2f} {:6.2f} {:11.2f} {:6.2f}".format(*np.median(rows, axis=0)))
+        spent = (processor_s(children[1].pid) - before_s) / (ask.turns * int(ask.rate * ask.seconds))
+        print(f"processor time of the proxy: {1000 * spent:.2f} ms per request")
+    finally:
+        for child in children:
+            child.terminate()
+            child.wait()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,273 @@
+"""The proxy itself: an ASGI application in front of one engine."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import time
+from collections.abc import AsyncGenerator, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse
+from starlette.routing import Mount
+from starlette.types import Message, Receive, Scope, Send
+from yarl import URL
+
+from ..errors import InputError
+from .answer import Answer
+from .law import PATIENCE, OutputLaw
+from .log import Clients, Passed, RequestLog
+from .request import COMPLETION_PATHS, Asked, read_request, with_priority
+
+_HOP = frozenset(  # headers of one connection, not of the message (RFC 9110, 7.6.1)
+    b"connection keep-alive proxy-authenticate proxy-authorization "
+    b"te trailers transfer-encoding upgrade".split()
+)
+_IDLE_S = 3.0  # an idle connection is closed before the engine's own server closes it (5 s in uvicorn)
+_START_RATE = 1_000_000_000  # the ageing clock starts at this times Unix time; no engine serves that fast
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the proxy accepts.
+
+    Attributes
+    ----------
+    in_flight : requests at the engine at once; further ones get 503 with ``Retry-After``.
+    body : bytes of one request; larger ones get 413.
+    connect_s : seconds to reach the engine, else 502.
+    silence_s : seconds without a byte from the engine, else 504.
+    """
+
+    in_flight: int = 4096
+    body: int = 64 << 20
+    connect_s: float = 5.0
+    silence_s: float = 600.0
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not value > 0:
+                raise InputError(f"limits: {name} is {value}, must be above 0")
+
+
+class Proxy:
+    """Passes requests to one engine and sets the priority of completions.
+
+    Parameters
+    ----------
+    to : base URL of the engine.
+    limits : see `Limits`.
+    log : file for one JSON line per completion, or None.
+    patience : see `plimsoll.proxy.law.OutputLaw`.
+    observe : only learn and log; set no priority (for an engine that takes none).
+
+    Raises
+    ------
+    InputError
+        If ``to`` is no URL, or a limit is out of range.
+    """
+
+    def __init__(
+        self,
+        to: str,
+        limits: Limits | None = None,
+        log: Path | None = None,
+        patience: float = PATIENCE,
+        observe: bool = False,
+    ) -> None:
+        self.limits = limits or Limits()
+        self.law = OutputLaw(start=0 if observe else int(time.time()) * _START_RATE, patience=patience)
+        self.observe = observe
+        self._base = to.rstrip("/")
+        if not re.fullmatch(r"https?://[^/?#]+[^?#]*", to):
+            raise InputError(f"--to: {to!r} is no URL such as http://127.0.0.1:8000")
+        self._log_path = log
+        self._clients = Clients()
+        self._in_flight = 0
+        self._tokens, self._characters = 1.0, 4.0  # running totals of texts with a stated length: 4 per token
+
+    @contextlib.asynccontextmanager
+    async def lifespan(self, _: Starlette) -> AsyncGenerator[None]:
+        """Hold the log and the connections to the engine while the server runs."""
+        limits = self.limits
+        async with aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_IDLE_S),
+            timeout=aiohttp.ClientTimeout(None, sock_connect=limits.connect_s, sock_read=limits.silence_s),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            skip_auto_headers=("accept", "accept-encoding", "content-type", "user-agent"),
+            auto_decompress=False,
+        ) as self._engine:
+            self._log = RequestLog(self._log_path)
+            try:
+                yield
+            finally:
+                self._log.close()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass one request."""
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1003})
+            return
+        if self._in_flight >= self.limits.in_flight:
+            busy = JSONResponse(_error("too many requests in flight"), 503, headers={"retry-after": "1"})
+            await busy(scope, receive, send)
+            return
+        self._in_flight += 1
+        try:
+            body = await _read_body(receive, self.limits.body)
+            if body is None:
+                await JSONResponse(_error("request body too large"), 413)(scope, receive, send)
+            else:
+                await _until_gone(self._pass(scope, body, send), receive)
+        finally:
+            self._in_flight -= 1
+
+    async def _pass(self, scope: Scope, body: bytes, send: Send) -> None:
+        completion = scope["method"] == "POST" and scope["path"] in COMPLETION_PATHS
+        asked = read_request(body) if completion else None
+        if asked is None:
+            with contextlib.suppress(_Refused):
+                await self._relay(scope, body, send, None, None)
+            return
+        passed = Passed(time.time(), self._clients.number(_identity(scope)), sequences=asked.sequences)
+        passed.prompt_tokens, passed.estimated = self._prompt_tokens(asked), asked.tokens is None
+        if not self.observe:
+            passed.priority = self.law.priority(passed.prompt_tokens, asked.limit)
+            body = with_priority(body, asked, passed.priority)
+        answer = Answer()
+        try:
+            await self._relay(scope, body, send, passed, answer)
+            self._learn(asked, passed, answer)
+        except _Refused as refused:
+            passed.status = refused.status
+        except asyncio.CancelledError:
+            passed.status = 0
+            raise
+        finally:
+            passed.latency_s = round(time.time() - passed.arrival_s, 6)
+            self._log.write(passed)
+
+    async def _relay(
+        self, scope: Scope, body: bytes, send: Send, passed: Passed | None, answer: Answer | None
+    ) -> None:
+        """Send the request on and its answer back chunk by chunk, no faster than the client takes it."""
+        started = False
+        try:
+            async with self._ask(scope, body) as reply:
+                lower = [(name.lower(), value) for name, value in reply.raw_headers]
+                headers = [(name, value) for name, value in lower if name not in _HOP]
+                await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+                started = True
+                async for chunk in reply.content.iter_any():
+                    if passed and answer:
+                        if passed.first_byte_s is None:
+                            passed.first_byte_s = round(time.time() - passed.arrival_s, 6)
+                        answer.feed(chunk)
+                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+                if passed:
+                    passed.status = reply.status
+        except aiohttp.ClientError as error:
+            if started:
+                raise  # the server then cuts the connection: a broken answer must look broken
+            late = isinstance(error, aiohttp.ServerTimeoutError)
+            status, text = (504, "did not answer in time") if late else (502, "cannot be reached")
+            await JSONResponse(_error(f"the engine {text}"), status)(scope, _nothing, send)
+            raise _Refused(status) from error
+
+    def _ask(
+        self, scope: Scope, body: bytes
+    ) -> contextlib.AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        path: bytes = scope.get("raw_path") or scope["path"].encode()
+        query = b"?" + scope["query_string"] if scope["query_string"] else b""
+        headers = [
+            (name.decode("latin-1"), value.decode("latin-1"))
+            for name, value in scope["headers"]
+            if name not in _HOP and name not in (b"host", b"content-length")
+        ]
+        url = URL(self._base + (path + query).decode("latin-1"), encoded=True)
+        return self._engine.request(
+            scope["method"], url, headers=headers, data=body or None, allow_redirects=False
+        )
+
+    def _prompt_tokens(self, asked: Asked) -> int:
+        """Prompt tokens of one sequence, from ids, or from characters at the ratio seen so far."""
+        if asked.tokens is not None:
+            return round(asked.tokens)
+        return round(asked.characters * self._tokens / self._characters)
+
+    def _learn(self, asked: Asked, passed: Passed, answer: Answer) -> None:
+        if passed.status != 200 or not answer.output_tokens:
+            return
+        passed.output_tokens = round(answer.output_tokens / asked.sequences)
+        if answer.prompt_tokens is not None:
+            if asked.tokens is None and asked.characters:
+                self._tokens += answer.prompt_tokens / asked.prompts
+                self._characters += asked.characters
+            passed.prompt_tokens, passed.estimated = round(answer.prompt_tokens / asked.prompts), False
+        self.law.learn(passed.prompt_tokens, passed.output_tokens)
+
+
+def application(proxy: Proxy) -> Starlette:
+    """The proxy as an ASGI application."""
+    return Starlette(routes=[Mount("/", app=proxy)], lifespan=proxy.lifespan)
+
+
+class _Refused(Exception):
+    """The engine could not be reached and the client was told so."""
+
+    def __init__(self, status: int) -> None:
+        self.status = status
+
+
+async def _read_body(receive: Receive, most: int) -> bytes | None:
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return b"".join(parts)
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > most:
+            return None
+        if not message.get("more_body", False):
+            return b"".join(parts)
+
+
+async def _until_gone(work: Coroutine[None, None, None], receive: Receive) -> None:
+    """Do the work; when the client leaves first, cancel it, so that the engine stops generating too."""
+    task = asyncio.ensure_future(work)
+    gone = asyncio.ensure_future(_left(receive))
+    try:
+        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        gone.cancel()
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def _left(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        continue
+
+
+async def _nothing() -> Message:
+    return {"type": "http.disconnect"}
+
+
+def _identity(scope: Scope) -> bytes:
+    """What tells clients apart: the key where one is sent, else the address."""
+    for name, value in scope["headers"]:
+        if name in (b"authorization", b"x-api-key"):
+            return value
+    return str((scope.get("client") or ("",))[0]).encode()
+
+
+def _error(text: str) -> dict[str, dict[str, str]]:
+    return {"error": {"message": f"plimsoll proxy: {text}", "type": "proxy_error"}}
