@@ -1,0 +1,68 @@
+"""Memory tests that policies share: does a request fit now, and will it fit to the end?"""
+
+from __future__ import annotations
+
+import math
+
+from ..jit import njit
+from .protocol import CHANGE, START
+from .view import View
+
+
+@njit()
+def volume(prompt: float, output: float) -> float:
+    """Memory × time of a request, token-rounds: Σ (s + u) for u = 1 … o (arXiv 2606.22327, §2)."""
+    return prompt * output + output * (output + 1.0) / 2.0
+
+
+@njit()
+def fits(view: View, i: int, reserve: float = 0.0) -> bool:
+    """True if request i fits now and ``reserve`` (a share of M) stays free; an empty machine needs no reserve."""
+    context = view.requests[i].prompt + view.requests[i].generated
+    if len(view.running) == 0:
+        return context <= view.free
+    return context + reserve * view.capacity <= view.free
+
+
+@njit()
+def remaining(view: View, i: int) -> int:
+    """Output tokens that request i is still predicted to need, at least 1."""
+    return max(1, math.ceil(view.requests[i].predicted) - view.requests[i].generated)
+
+
+@njit()
+def peak_wait(view: View, i: int, capacity: float) -> int:
+    """START if usage stays within ``capacity`` at every predicted completion with i started now, else how long to wait.
+
+    Usage grows between completions, so those of the running requests up to i's own, and i's own, are the only steps to
+    test (arXiv 2502.07115, §4). If usage exceeds the capacity by e at some step t, it does so for every start earlier
+    than e steps from now, because a later start lowers i's part at t by one token a step: no use to ask before.
+    """
+    end = view.step + remaining(view, i)
+    base = view.requests[i].prompt + view.requests[i].generated - view.step
+    running = view.running
+    excess = 0.0
+    total, alive = base, 1
+    x = len(running) - 1
+    while x >= 0 and running[x].end >= end:
+        total += running[x].base
+        alive += 1
+        x -= 1
+    excess = max(excess, total + alive * end - capacity)
+    while x >= 0:
+        at = running[x].end
+        while x >= 0 and running[x].end == at:
+            total += running[x].base
+            alive += 1
+            x -= 1
+        excess = max(excess, total + alive * at - capacity)
+    return START if excess <= 0 else math.ceil(excess)
+
+
+@njit()
+def reserved_wait(view: View, i: int, capacity: float) -> int:
+    """START if the predicted final sizes of all running requests and i fit together, else CHANGE."""
+    total = view.requests[i].prompt + view.requests[i].generated + remaining(view, i)
+    for r in view.running:
+        total += r.base + r.end
+    return START if total <= capacity else CHANGE
