@@ -53,4 +53,8 @@ def _sources(scope: dict[str, Any], seen: set[str]) -> list[str]:
 def _ours(module: str, importer: str) -> bool:
     """True for plimsoll's own modules and for siblings of a user's policy file."""
     package = __name__.partition(".")[0]
-    return module in sys.modules and module != importer and module.partition(".")[0] in (package, importer.partition(".")[0])
+    return (
+        module in sys.modules
+        and module != importer
+        and module.partition(".")[0] in (package, importer.partition(".")[0])
+    )

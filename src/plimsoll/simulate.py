@@ -16,7 +16,9 @@ class Host(Protocol):
 
     unit: str
 
-    def run(self, trace: Trace, policy: Any, predictor: Any, seed: int, compiled: bool, progress: Progress | None) -> Result:
+    def run(
+        self, trace: Trace, policy: Any, predictor: Any, seed: int, compiled: bool, progress: Progress | None
+    ) -> Result:
         """Ask ``policy`` at every scheduling instant, apply its answers and enforce the memory limit."""
         ...
 

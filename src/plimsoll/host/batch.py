@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 from ..jit import njit
 from ..policy.view import View
 
+ABSENT = -(1 << 60)
+
 
 class State(NamedTuple):
     """The arrays of a run. ``output`` is the truth and stays out of every view."""
@@ -26,9 +28,10 @@ class State(NamedTuple):
 
 @njit()
 def look(state: State, now: int, k: int, held: int, capacity: int, evicted: int) -> View:
-    """The view at epoch ``now``; ``held`` is Σ base over the k running requests."""
+    """The view at epoch ``now``; ``held`` is Σ offset over the k running requests."""
+    use = held + k * (now + 1)
     return View(
-        float(now), now, capacity, 1, capacity - held - k * (now + 1) - 1, max(0, held + k * (now + 1) - capacity), evicted,
+        float(now), now, capacity, 1, capacity - use - 1, max(0, use - capacity), evicted,
         state.requests, state.running[:k], state.survival, state.columns, state.memory, state.dice,
     )  # fmt: skip
 
@@ -44,7 +47,7 @@ def insert(state: State, k: int, i: int, end: int, base: int, due: int) -> None:
         x -= 1
     running[x].id = i
     running[x].end = end
-    running[x].base = base
+    running[x].offset = base
     state.due[x] = due
 
 
@@ -71,7 +74,7 @@ def take_due(state: State, k: int, now: int) -> int:
 
 @njit()
 def take(state: State, k: int, count: int) -> int:
-    """Remove the requests named by ``out[:count]`` from the k running ones; return Σ base removed, −1 if one is not running."""
+    """Remove the requests ``out[:count]`` from the k running ones; return Σ offset removed or ABSENT."""
     freed, found, kept = 0, 0, 0
     for x in range(k):
         leaves = False
@@ -80,14 +83,14 @@ def take(state: State, k: int, count: int) -> int:
                 leaves = True
                 break
         if leaves:
-            freed += state.running[x].base
+            freed += state.running[x].offset
             found += 1
         else:
             if found > 0:
                 state.running[kept] = state.running[x]
                 state.due[kept] = state.due[x]
             kept += 1
-    return freed if found == count else -1
+    return freed if found == count else ABSENT
 
 
 @njit()

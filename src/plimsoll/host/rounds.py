@@ -16,16 +16,14 @@ from numba import types
 from ..jit import njit
 from ..policy.protocol import CHANGE, SKIP, START, function_types
 from ..policy.view import BATCH, FLOATS, INT, INTS, REQUESTS, TABLE, History
-from .batch import State, insert, look, soonest, take, take_due
+from .batch import ABSENT, State, insert, look, soonest, take, take_due
 
 OK, STUCK, CHURN, LATE, OVERFULL, NOT_RUNNING, NAN, STOPPED = range(8)
 FOREVER = CHANGE << 1
 _CHURN = 10_000  # overflows in a row without a completion: the run repeats itself
 
 _HOOKS = function_types("rank", "admit", "evict", "limit", "wake", "predict", "learn")
-_STATE = types.NamedTuple(
-    (REQUESTS, INTS, BATCH, INTS, INTS, TABLE, TABLE, FLOATS, TABLE, FLOATS, INTS), State
-)
+_STATE = types.NamedTuple((REQUESTS, INTS, BATCH, INTS, INTS, TABLE, TABLE, FLOATS, TABLE, FLOATS, INTS), State)
 _TIMES = types.Array(INT, 2, "C")
 _RESULT = types.Tuple((INT, INT, _TIMES, _TIMES, FLOATS))
 
@@ -89,14 +87,23 @@ def run(rank, admit, evict, limit, wake, predict, learn, p, q, state, recompute,
                 times[i, 2] = now
                 done += 1
                 churn = 0
-                learn(History(float(now), now, requests, state.running[:k], state.survival, state.facts, state.notes), q, i, output[i])
+                learn(
+                    History(float(now), now, requests, state.running[:k], state.survival, state.facts, state.notes),
+                    q,
+                    i,
+                    output[i],
+                )
             else:
                 rejoin(state, i, now, times[i, 0], recompute)
                 heapq.heappush(waiting, (rank(look(state, now, k, held, capacity, 0), p, i), i))
         if left > 0:
             changed = True
         while arrived < n and requests[arrived].arrival <= now:
-            predict(History(float(now), now, requests, state.running[:k], state.survival, state.facts, state.notes), q, arrived)
+            predict(
+                History(float(now), now, requests, state.running[:k], state.survival, state.facts, state.notes),
+                q,
+                arrived,
+            )
             place = rank(look(state, now, k, held, capacity, 0), p, arrived)
             if math.isnan(place):
                 status, fault = NAN, arrived
@@ -104,8 +111,8 @@ def run(rank, admit, evict, limit, wake, predict, learn, p, q, state, recompute,
             arrived += 1
         while held + k * (now + 1) > capacity and status == OK:
             count = evict(look(state, now, k, held, capacity, evicted), p, state.out)
-            freed = take(state, k, count) if 0 < count <= k else -1
-            if freed < 0:
+            freed = take(state, k, count) if 0 < count <= k else ABSENT
+            if freed == ABSENT:
                 status, fault = NOT_RUNNING, count
                 break
             k -= count

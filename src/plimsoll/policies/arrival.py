@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from ..policy import CHANGE, START, View, fits, peak_wait, reserved_wait, uniform
+from ..policy import CHANGE, START, View, fits, greedy_wait, peak_wait, reserved_wait, uniform
 
 
 class Fcfs(NamedTuple):
@@ -26,7 +26,7 @@ class Fcfs(NamedTuple):
         return view.requests[i].arrival
 
     def admit(self, view: View, i: int) -> int:
-        return START if view.evicted == 0 and fits(view, i, self.watermark) else CHANGE
+        return greedy_wait(view, i, self.watermark)
 
 
 class FcfsReserve(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ..policy import CHANGE, SKIP, START, View, fits, peak_wait
+from ..policy import CHANGE, SKIP, START, View, fits, greedy_wait, peak_wait
 
 
 class McSf(NamedTuple):
@@ -50,7 +50,7 @@ class Sjf(NamedTuple):
         return view.requests[i].predicted + self.age * view.requests[i].arrival
 
     def admit(self, view: View, i: int) -> int:
-        return START if view.evicted == 0 and fits(view, i, self.watermark) else CHANGE
+        return greedy_wait(view, i, self.watermark)
 
 
 class Ljf(NamedTuple):
@@ -68,4 +68,4 @@ class Ljf(NamedTuple):
         return -view.requests[i].predicted
 
     def admit(self, view: View, i: int) -> int:
-        return START if view.evicted == 0 and fits(view, i, self.watermark) else CHANGE
+        return greedy_wait(view, i, self.watermark)

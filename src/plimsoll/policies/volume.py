@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from ..policy import CHANGE, START, View, fits, peak_wait, reserved_wait, volume
+from ..policy import CHANGE, START, View, fits, greedy_wait, peak_wait, reserved_wait, volume
 
 
 class Svf(NamedTuple):
@@ -36,7 +36,7 @@ class Svf(NamedTuple):
         if len(view.running) == 0:
             return START if fits(view, i) else CHANGE
         if self.engine:
-            return START if view.evicted == 0 and fits(view, i, self.protect) else CHANGE
+            return greedy_wait(view, i, self.protect)
         capacity = (1.0 - self.protect) * view.capacity
         return reserved_wait(view, i, capacity) if self.reserve else peak_wait(view, i, capacity)
 

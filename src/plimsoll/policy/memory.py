@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from ..jit import njit
-from .protocol import CHANGE, START
+from .protocol import CHANGE, START, STOP
 from .view import View
 
 
@@ -22,6 +22,14 @@ def fits(view: View, i: int, reserve: float = 0.0) -> bool:
     if len(view.running) == 0:
         return context <= view.free
     return context + reserve * view.capacity <= view.free
+
+
+@njit()
+def greedy_wait(view: View, i: int, reserve: float = 0.0) -> int:
+    """START if request i fits now, else CHANGE; nobody starts at the instant of an eviction, as in vLLM."""
+    if view.evicted > 0:
+        return STOP
+    return START if fits(view, i, reserve) else CHANGE
 
 
 @njit()
@@ -45,14 +53,14 @@ def peak_wait(view: View, i: int, capacity: float) -> int:
     total, alive = base, 1
     x = len(running) - 1
     while x >= 0 and running[x].end >= end:
-        total += running[x].base
+        total += running[x].offset
         alive += 1
         x -= 1
     excess = max(excess, total + alive * end - capacity)
     while x >= 0:
         at = running[x].end
         while x >= 0 and running[x].end == at:
-            total += running[x].base
+            total += running[x].offset
             alive += 1
             x -= 1
         excess = max(excess, total + alive * at - capacity)
@@ -64,5 +72,5 @@ def reserved_wait(view: View, i: int, capacity: float) -> int:
     """START if the predicted final sizes of all running requests and i fit together, else CHANGE."""
     total = view.requests[i].prompt + view.requests[i].generated + remaining(view, i)
     for r in view.running:
-        total += r.base + r.end
+        total += r.offset + r.end
     return START if total <= capacity else CHANGE

@@ -51,7 +51,9 @@ def rank(view: View, p: Columns, i: int) -> float:
 
 def admit(view: View, p: Columns, i: int) -> int:
     """Start while it fits now."""
-    return START if view.evicted == 0 and view.requests[i].prompt + view.requests[i].generated <= view.free else CHANGE
+    if view.evicted > 0:
+        return STOP
+    return START if view.requests[i].prompt + view.requests[i].generated <= view.free else CHANGE
 
 
 def evict(view: View, p: Columns, out: Columns) -> int:
@@ -99,7 +101,9 @@ SIGNATURES = {
     "predict": types.void(HISTORY, FLOATS, INT),
     "learn": types.void(HISTORY, FLOATS, INT, INT),
 }
-DEFAULTS: dict[str, Callable[..., Any]] = {f.__name__: f for f in (rank, admit, evict, limit, select, wake, predict, learn)}
+DEFAULTS: dict[str, Callable[..., Any]] = {
+    f.__name__: f for f in (rank, admit, evict, limit, select, wake, predict, learn)
+}
 _compiled: dict[tuple[type, str, bool], Callable[..., Any]] = {}
 
 

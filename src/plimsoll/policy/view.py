@@ -22,14 +22,16 @@ REQUEST = np.dtype(
         ("turn", np.int64),  # when it last started: the n-th start of the run
         ("kind", np.int64),  # its row in ``survival``
         ("client", np.int64),  # who sent it; 0 where the trace does not say
-    ]
+    ],
+    align=True,
 )
 RUNNING = np.dtype(
     [
         ("id", np.int64),  # index into ``requests``
         ("end", np.int64),  # the step after which it is predicted to finish, later than ``step``
-        ("base", np.int64),  # it holds base + t tokens in step t
-    ]
+        ("offset", np.int64),  # it holds offset + t tokens in step t
+    ],
+    align=True,
 )
 
 
@@ -77,8 +79,5 @@ HISTORY = types.NamedTuple((FLOAT, INT, REQUESTS, BATCH, TABLE, TABLE, FLOATS), 
 
 
 def records(n: int, dtype: np.dtype[Any]) -> Columns:
-    """n zeroed records whose fields read as attributes, compiled or not."""
-    from numba import config
-
-    rows = np.zeros(n, dtype)
-    return rows.view(np.recarray) if config.DISABLE_JIT else rows
+    """n zeroed records whose fields read as attributes, in compiled code and in plain Python."""
+    return np.zeros(n, dtype).view(np.recarray)

@@ -19,17 +19,26 @@ class Belief(NamedTuple):
     kind : shape (n,), the row of ``survival`` that holds for each request.
     survival : shape (kinds, POINTS), P(output/predicted > GRID[j]) for each kind (see ``survival.GRID``).
     lower, upper : shape (n,), output tokens: bounds on the output, or None when the predictor gives none.
+    columns : shape (n, c), an online predictor's own columns, one row per request, or None.
+    memory : shape (m,), an online predictor's own memory, or None.
     """
 
-    predicted: Ints
+    predicted: Ints | Floats
     kind: Ints
     survival: Floats
     lower: Ints | None = None
     upper: Ints | None = None
+    columns: Floats | None = None
+    memory: Floats | None = None
 
 
 class Predictor(Protocol):
-    """Anything that says, before a run, what it believes about the outputs of a trace."""
+    """A ``NamedTuple`` of numbers that says, before a run, what it believes about the outputs of a trace.
+
+    An online predictor brings two compiled hooks beside ``plan``: ``predict(self, history, i)``, asked when request
+    i arrives, and ``learn(self, history, i, output)``, told when it finishes, both in the order of the host's clock,
+    so that nothing is learned from the future (see ``policy.view.History``).
+    """
 
     def plan(self, trace: Trace, rng: np.random.Generator) -> Belief:
         """Believe. Randomness comes from ``rng`` only, so that a run repeats bit for bit."""

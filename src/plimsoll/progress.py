@@ -1,0 +1,36 @@
+"""How far a run is: a small array that a compiled loop writes and another thread reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import Any
+
+import numpy as np
+
+
+class Progress:
+    """Told of a running loop: ``show(done)`` is called a few times a second from the calling thread."""
+
+    def __init__(self, show: Callable[[int], None], every_s: float = 0.2) -> None:
+        self.show = show
+        self.every_s = every_s
+
+
+def call(loop: Callable[..., Any], *arguments: Any, progress: Progress | None = None) -> Any:
+    """``loop(*arguments, flags)`` with ``flags`` of shape (2,): requests done so far, and 1 to ask it to stop.
+
+    With ``progress`` the loop runs in a thread of its own, so that it can be watched, and Ctrl-C stops it.
+    """
+    flags = np.zeros(2, np.int64)
+    if progress is None:
+        return loop(*arguments, flags)
+    with ThreadPoolExecutor(1) as thread:
+        future = thread.submit(loop, *arguments, flags)
+        try:
+            while not wait([future], progress.every_s).done:
+                progress.show(int(flags[0]))
+        except KeyboardInterrupt:
+            flags[1] = 1
+            raise
+        return future.result()
