@@ -129,7 +129,7 @@ def ask(policy: Any, hook: str, compiled: bool = True) -> Callable[..., Any]:
     PolicyError
         If the hook cannot be compiled; the message names file, line and reason.
     """
-    kind = type(policy) if has(policy, hook) else type(None)
+    kind: type = type(policy) if has(policy, hook) else type(None)
     if (kind, hook, compiled) not in _compiled:
         plain = _with_parameters(kind, hook, compiled) if kind is not type(None) else DEFAULTS[hook]
         _compiled[kind, hook, compiled] = _compile(plain, kind, hook) if compiled else plain

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from numba import from_dtype, types
 
-Columns = npt.NDArray[Any]
+Columns = Any  # an array whose fields read as attributes: NumPy's types cannot say so
 
 REQUEST = np.dtype(
     [
