@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from .errors import InputError, PolicyError
 
@@ -67,7 +67,7 @@ def _values(kind: Any, given: str, what: str) -> dict[str, Any]:
             key, text = (kind._fields[place] if place < len(kind._fields) else pair), pair
         if key not in kind._fields:
             raise InputError(f"{what}: no parameter {key!r}; it has {', '.join(kind._fields) or 'none'}")
-        values[key] = _value(text, kind.__annotations__[key], f"{what}: {key}")
+        values[key] = _value(text, get_type_hints(kind)[key], f"{what}: {key}")
     missing = [name for name in kind._fields if name not in kind._field_defaults and name not in values]
     if missing:
         raise InputError(f"{what}: needs a value for {missing[0]}, as in {missing[0]}=…")
@@ -75,19 +75,18 @@ def _values(kind: Any, given: str, what: str) -> dict[str, Any]:
 
 
 def _value(text: str, annotation: Any, what: str) -> Any:
-    """``text`` as the annotated type: int, float, bool or str."""
-    wanted = getattr(annotation, "__name__", str(annotation))
-    if wanted == "str":
+    """``text`` as the annotated type: int, float or bool; anything else is left to the class."""
+    if annotation not in (int, float, bool):
         return text
-    if wanted == "bool":
+    if annotation is bool:
         if text.lower() not in ("0", "1", "true", "false"):
             raise InputError(f"{what} must be true or false, not {text!r}")
         return text.lower() in ("1", "true")
     try:
-        return int(text) if wanted == "int" else float(text)
+        return annotation(text)
     except ValueError:
         raise InputError(
-            f"{what} must be {'a whole number' if wanted == 'int' else 'a number'}, not {text!r}"
+            f"{what} must be {'a whole number' if annotation is int else 'a number'}, not {text!r}"
         ) from None
 
 

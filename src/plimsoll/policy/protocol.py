@@ -11,7 +11,7 @@ import inspect
 import math
 import traceback
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
@@ -104,6 +104,7 @@ SIGNATURES = {
 DEFAULTS: dict[str, Callable[..., Any]] = {
     f.__name__: f for f in (rank, admit, evict, limit, select, wake, predict, learn)
 }
+_CASTS = {int: "int(p[{}])", float: "p[{}]", bool: "p[{}] != 0.0"}
 _compiled: dict[tuple[type, str, bool], Callable[..., Any]] = {}
 
 
@@ -144,8 +145,9 @@ def parameters(policy: Any) -> npt.NDArray[np.float64]:
     InputError
         If one is not a number or outside the policy's ``ranges``.
     """
+    hints = get_type_hints(type(policy))
     for name, value in policy._asdict().items():
-        if not isinstance(value, int | float):
+        if hints[name] not in _CASTS or not isinstance(value, int | float):
             raise InputError(f"{type(policy).__name__}: parameter {name} must be a number, not {value!r}")
         low, high = getattr(policy, "ranges", {}).get(name, (-math.inf, math.inf))
         if not low <= value <= high:
@@ -160,12 +162,8 @@ def _with_parameters(kind: Any, hook: str, compiled: bool) -> Callable[..., Any]
     if len(inspect.signature(body).parameters) != 2 + len(arguments):
         wanted = ", ".join(["self", "history" if hook in ("predict", "learn") else "view", *arguments])
         raise PolicyError(f"{place(body)}: {hook} must take ({wanted})")
-    casts = {"int": "int(p[{}])", "bool": "p[{}] != 0.0"}
-    hints = kind.__annotations__
-    fields = ", ".join(
-        casts.get(getattr(hints[name], "__name__", str(hints[name])), "p[{}]").format(j)
-        for j, name in enumerate(kind._fields)
-    )
+    hints = get_type_hints(kind)
+    fields = ", ".join(_CASTS[hints[name]].format(j) for j, name in enumerate(kind._fields))
     name = f"{kind.__name__}_{hook}"
     call = ", ".join([f"kind({fields})", "view", *arguments])
     source = f"def {name}({', '.join(['view', 'p', *arguments])}):\n    return body({call})"
