@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plimsoll.bound.fluid import StepTime, Types, cluster, crossing, fluid, residency
+from plimsoll.bound.fluid import LinearStep, Types, cluster, crossing, fluid, residency
 from plimsoll.errors import InputError
 from plimsoll.trace import Trace
 
@@ -17,17 +17,17 @@ def test_residency_is_volume_plus_the_prefill():
 
 
 def test_toy_equilibrium_sits_on_the_edge():
-    found = fluid(Types.of([(4, 1, 1)]), StepTime(0.5, 1 / 24), capacity=12)
+    found = fluid(Types.of([(4, 1, 1)]), LinearStep(0.5, 1 / 24), capacity=12)
     assert found.memory == pytest.approx(12)
     assert found.per_stage == pytest.approx([4])
     assert (found.step_s, found.throughput) == (pytest.approx(1), 4)
     assert found.stable
     assert found.crossing == pytest.approx(1)
-    assert not fluid(Types.of([(4.01, 1, 1)]), StepTime(0.5, 1 / 24), capacity=12).stable
+    assert not fluid(Types.of([(4.01, 1, 1)]), LinearStep(0.5, 1 / 24), capacity=12).stable
 
 
 def test_seven_billion_parameters_at_22_requests_per_second():
-    found = fluid(Types.of([(22, 512, 20)]), StepTime())
+    found = fluid(Types.of([(22, 512, 20)]), LinearStep())
     assert found.memory == pytest.approx(3651.87215, abs=1e-4)
     assert found.per_stage == pytest.approx([0.33313922], abs=1e-6)
     assert found.step_s == pytest.approx(0.01514269, abs=1e-6)
@@ -36,12 +36,12 @@ def test_seven_billion_parameters_at_22_requests_per_second():
 
 def test_the_units_trap():
     work = float(residency(512, 20))
-    assert crossing(StepTime(1, 1.15e-5), work, np.inf) == pytest.approx(7.932542, abs=1e-5)
-    assert crossing(StepTime(1, 1.15e-5 / 21), work, np.inf) == pytest.approx(166.583375, abs=1e-5)
+    assert crossing(LinearStep(1, 1.15e-5), work, np.inf) == pytest.approx(7.932542, abs=1e-5)
+    assert crossing(LinearStep(1, 1.15e-5 / 21), work, np.inf) == pytest.approx(166.583375, abs=1e-5)
 
 
 def test_published_table_of_memory_against_rate():
-    step = StepTime(298.8391, 0.0113070724)  # both times E[W]
+    step = LinearStep(298.8391, 0.0113070724)  # both times E[W]
 
     def at(rate):
         return Types(*(np.array([x]) for x in (rate, 1.0, 1.0, 1.0)))
@@ -53,7 +53,7 @@ def test_published_table_of_memory_against_rate():
 
 
 def test_no_equilibrium_beyond_saturation():
-    found = fluid(Types.of([(200, 512, 20)]), StepTime(), capacity=137_000)
+    found = fluid(Types.of([(200, 512, 20)]), LinearStep(), capacity=137_000)
     assert found.memory == np.inf
     assert not found.stable
     assert found.saturation < 1
@@ -61,9 +61,9 @@ def test_no_equilibrium_beyond_saturation():
 
 @given(st.floats(0.1, 30), st.integers(0, 900), st.integers(1, 300), st.floats(1e3, 1e7))
 def test_stable_exactly_up_to_the_crossing(rate, prompt, output, capacity):
-    at = fluid(Types.of([(rate, prompt, output)]), StepTime(), capacity)
+    at = fluid(Types.of([(rate, prompt, output)]), LinearStep(), capacity)
     assert fluid(
-        Types.of([(rate * at.crossing, prompt, output)]), StepTime(), capacity
+        Types.of([(rate * at.crossing, prompt, output)]), LinearStep(), capacity
     ).memory == pytest.approx(capacity)
 
 
@@ -103,6 +103,6 @@ def test_bad_traces_and_times():
     with pytest.raises(InputError, match="at once"):
         cluster(Trace.of([(0, 1, 1), (0, 1, 1)]), 1)
     with pytest.raises(InputError, match="fixed time"):
-        StepTime(0)
+        LinearStep(0)
     with pytest.raises(InputError, match="time per token"):
-        StepTime(1, -1)
+        LinearStep(1, -1)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from plimsoll.bound.fluid import StepTime, Types, fluid
+from plimsoll.bound.fluid import LinearStep, Types, fluid
 from plimsoll.bound.thresholds import (
     Segments,
     check_wait,
@@ -17,7 +17,7 @@ from plimsoll.bound.thresholds import (
 )
 from plimsoll.errors import InputError
 
-TOY = StepTime(0.5, 1 / 24)
+TOY = LinearStep(0.5, 1 / 24)
 
 
 def test_the_toy_has_one_solution_on_the_edge():
@@ -36,8 +36,8 @@ def test_a_lower_rate_rounds_up():
 
 def test_two_types_at_realistic_units_need_one_each():
     types = Types.of([(0.7 * 22, 512, 20), (0.3 * 22, 512, 50)])
-    assert fluid(types, StepTime()).per_stage == pytest.approx([0.25, 0.11], abs=0.01)
-    found = wait_thresholds(types, StepTime(), 137_000)
+    assert fluid(types, LinearStep()).per_stage == pytest.approx([0.25, 0.11], abs=0.01)
+    found = wait_thresholds(types, LinearStep(), 137_000)
     assert found.count.tolist() == [1, 1]
     assert found.memory == 38_349
     assert found.step_s == pytest.approx(0.0341, abs=1e-4)
@@ -47,8 +47,8 @@ def test_two_types_at_realistic_units_need_one_each():
 def test_fractions_where_whole_requests_do_not_fit():
     types = Types.of([(22, 512, 20)])
     with pytest.raises(InputError, match="fractional"):
-        wait_thresholds(types, StepTime(), 6000)
-    found = wait_thresholds(types, StepTime(), 6000, whole=False)
+        wait_thresholds(types, LinearStep(), 6000)
+    found = wait_thresholds(types, LinearStep(), 6000, whole=False)
     assert found.count[0] < 1
     assert found.memory <= 6000
     assert found.slack >= 1 - 1e-9
@@ -66,14 +66,14 @@ def test_infeasible_load_says_what_would_be_feasible():
 def test_solutions_satisfy_the_conditions(rows, whole):
     types, capacity = Types.of(rows), 137_000
     try:
-        found = wait_thresholds(types, StepTime(), capacity, whole=whole)
+        found = wait_thresholds(types, LinearStep(), capacity, whole=whole)
     except InputError:
         assume(False)
         return
-    again = check_wait(types, StepTime(), found.count)
+    again = check_wait(types, LinearStep(), found.count)
     assert again.memory <= capacity * (1 + 1e-9)
     assert np.all(again.step_s <= found.count / types.rate * (1 + 1e-9))
-    assert fluid(types, StepTime()).memory <= again.memory * (1 + 1e-9)
+    assert fluid(types, LinearStep()).memory <= again.memory * (1 + 1e-9)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_nested_thresholds_satisfy_the_conditions(rows, whole):
     types = Types.of(rows)
     segments, rate = Segments.of(types), float(types.rate.sum())
     try:
-        found = nested_thresholds(segments, rate, StepTime(), whole=whole)
+        found = nested_thresholds(segments, rate, LinearStep(), whole=whole)
     except InputError:
         assume(False)
         return

@@ -28,7 +28,7 @@ def residency(prompt: npt.ArrayLike, output: npt.ArrayLike) -> Floats:
 
 
 @dataclass(frozen=True)
-class StepTime:
+class LinearStep:
     """Seconds of one iteration: ``fixed_s`` + ``per_token_s`` · tokens in its batch.
 
     The default is the published fit for Llama-2-7B on one A100 divided by the 21 iterations that it spans:
@@ -83,6 +83,18 @@ class Types:
             raise InputError("no type has a rate above 0 requests/s")
         return Types(rows[:, 0], rows[:, 1], rows[:, 2], residency(rows[:, 1], rows[:, 2]))
 
+    def at_rate(self, rate: float) -> Types:
+        """The same mix at ``rate`` requests per second in all.
+
+        Raises
+        ------
+        InputError
+            If the rate is not above 0.
+        """
+        if not (np.isfinite(rate) and rate > 0):
+            raise InputError(f"--rate must be above 0 requests/s, not {rate:g}")
+        return Types(self.rate * (rate / self.rate.sum()), self.prompt, self.output, self.work)
+
     @property
     def load(self) -> float:
         """S: token-iterations that arrive per second."""
@@ -120,7 +132,7 @@ class Fluid:
         return bool(np.isfinite(self.memory) and self.memory <= self.capacity * (1 + 1e-12))
 
 
-def fluid(types: Types, step: StepTime, capacity: float = np.inf) -> Fluid:
+def fluid(types: Types, step: LinearStep, capacity: float = np.inf) -> Fluid:
     """The fluid equilibrium of these types.
 
     Parameters
@@ -149,7 +161,7 @@ def fluid(types: Types, step: StepTime, capacity: float = np.inf) -> Fluid:
     )
 
 
-def crossing(step: StepTime, load: float, capacity: float) -> float:
+def crossing(step: LinearStep, load: float, capacity: float) -> float:
     """The factor on ``load`` (token-iterations/s) at which the fluid needs exactly ``capacity`` tokens."""
     if np.isinf(capacity):
         return 1 / (step.per_token_s * load) if step.per_token_s > 0 else np.inf

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from ..errors import InputError
 from ..trace import Floats
-from .fluid import StepTime, Types, crossing, fluid, residency
+from .fluid import LinearStep, Types, crossing, fluid, residency
 
 _SLACK = 1.01  # growth of the slack k between two attempts of the solver
 
@@ -37,7 +37,7 @@ class Thresholds:
     slack: float
 
 
-def check_wait(types: Types, step: StepTime, count: npt.ArrayLike) -> Thresholds:
+def check_wait(types: Types, step: LinearStep, count: npt.ArrayLike) -> Thresholds:
     """M^π, ΔT and slack of given thresholds; shape (m,), one per type."""
     n = np.asarray(count, dtype=np.float64)
     memory = float(n @ residency(types.prompt, types.output))
@@ -45,7 +45,7 @@ def check_wait(types: Types, step: StepTime, count: npt.ArrayLike) -> Thresholds
     return Thresholds(n, memory, step_s, float(np.min(n / (types.rate * step_s))))
 
 
-def wait_thresholds(types: Types, step: StepTime, capacity: float, *, whole: bool = True) -> Thresholds:
+def wait_thresholds(types: Types, step: LinearStep, capacity: float, *, whole: bool = True) -> Thresholds:
     """The smallest thresholds that keep up with the arrivals and fit the memory.
 
     Parameters
@@ -216,7 +216,7 @@ def nested_memory(
 
 
 def nested_thresholds(
-    segments: Segments, rate: float, step: StepTime, *, margin: float = 0.05, whole: bool = True
+    segments: Segments, rate: float, step: LinearStep, *, margin: float = 0.05, whole: bool = True
 ) -> Thresholds:
     """Thresholds n_k = n_1·Π(p_r + margin) with the smallest n_1 that keeps up with ``rate`` requests/s.
 

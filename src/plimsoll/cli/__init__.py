@@ -8,6 +8,7 @@ from cyclopts import App
 
 app = App(name="plimsoll", help="Scheduling for LLM inference under a hard KV-cache memory limit.")
 for name, summary in {
+    "fluid": "Fluid equilibrium, stability region and WAIT thresholds of a trace or of types.",
     "proxy": "An OpenAI-API proxy that sets each request's priority.",
     "trace": "Describe, convert, generate and fetch traces.",
     "steptime": "Seconds per step of a model on a GPU: show and fit.",
