@@ -17,13 +17,13 @@ def test_volume_and_peak():
     ("rows", "message"),
     [
         ([], "no requests"),
-        ([(0, 1, 1), (-1, 1, 1)], "row 2, column arrival: -1.0 is negative"),
+        ([(0, 1, 1), (-1, 1, 1)], "row 2, column arrival: -1 is negative"),
         ([(0, 1, 1), (float("nan"), 1, 1)], "row 2, column arrival: nan is not a finite number"),
         ([(0, -1, 1)], "row 1, column prompt: -1 is negative"),
         ([(0, 1, 0)], "row 1, column output: 0 is less than"),
         ([(0, 1, 1.5)], "row 1: 1.5 is not a whole number"),
         ([(0, 1, 2**31)], "not a whole number of tokens up to 2147483647"),
-        ([(5, 1, 1), (4, 1, 1)], r"row 2, column arrival: 4.0 comes after 5.0 \(row 1\)"),
+        ([(5, 1, 1), (4, 1, 1)], r"row 2, column arrival: 4 comes after 5 \(row 1\)"),
     ],
 )
 def test_bad_rows_are_named(rows, message):
@@ -39,7 +39,7 @@ def test_columns_of_unlike_length_are_refused():
 def test_each_session_has_its_own_clock():
     lengths = np.ones(4, dtype=np.int64)
     Trace(np.array([0.0, 5, 0, 5]), lengths, lengths, session=np.array([0, 0, 1, 1]))
-    with pytest.raises(InputError, match=r"row 3, .*: 1.0 comes after 5.0 \(row 1\).*within a session"):
+    with pytest.raises(InputError, match=r"row 3, .*: 1 comes after 5 \(row 1\).*within a session"):
         Trace(np.array([5.0, 0, 1, 2]), lengths, lengths, session=np.array([0, 1, 0, 1]))
 
 

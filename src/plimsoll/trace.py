@@ -213,9 +213,10 @@ def _require_sorted(arrival: Floats, clock: npt.NDArray[Any] | None, names: Name
     if back.any():
         at = int(np.argmax(back))
         row, previous = (at + 1, at) if order is None else (int(order[at + 1]), int(order[at]))
+        within = "" if clock is None else " within a session"
         raise InputError(
-            f"{names.row(row)}, column {names.arrival}: {arrival[row]} comes after {arrival[previous]} "
-            f"(row {previous + 1}): times must not go back{'' if clock is None else ' within a session'}"
+            f"{names.row(row)}, column {names.arrival}: {_shown(arrival[row])} comes after "
+            f"{_shown(arrival[previous])} (row {previous + 1}): times must not go back{within}"
         )
 
 
@@ -224,7 +225,12 @@ def _require(
 ) -> None:
     if not good.all():
         row = int(np.argmin(good))
-        raise InputError(f"{names.row(row)}, column {column}: {values[row]} {why}")
+        raise InputError(f"{names.row(row)}, column {column}: {_shown(values[row])} {why}")
+
+
+def _shown(value: float) -> str:
+    """A number as a file would hold it: whole numbers without a fraction."""
+    return str(int(value)) if np.isfinite(value) and value == np.floor(value) else str(float(value))
 
 
 def _as(values: npt.ArrayLike, dtype: type[np.generic], what: str) -> npt.NDArray[Any]:

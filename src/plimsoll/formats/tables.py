@@ -16,6 +16,9 @@ from .known import VLLM
 SNIFFED = 1 << 16
 """Bytes at the start of a file from which its kind is told."""
 
+_TYPED = 1000
+"""Rows of a JSONL file from which the types and names of its columns are told."""
+
 
 @dataclass(frozen=True)
 class Table:
@@ -79,10 +82,23 @@ def _parquet(path: Path) -> pl.DataFrame:
 def _csv(path: Path) -> pl.DataFrame:
     try:
         with path.open("rb") as file:
-            return pl.read_csv(file, infer_schema=False)
+            frame = pl.read_csv(file, infer_schema=False)
     except (pl.exceptions.PolarsError, OSError) as error:
         _find_bad_csv_row(path)
         raise InputError(f"{path}: cannot be read as CSV ({_line(error)})") from error
+    for name in frame.columns:
+        if "_duplicated_" in name:
+            raise InputError(f"{path}: column {name.partition('_duplicated_')[0]} appears twice")
+    return _without_blank_end(frame)
+
+
+def _without_blank_end(frame: pl.DataFrame) -> pl.DataFrame:
+    """The rows up to the last that has a value: blank lines may end a file."""
+    if frame.height == 0 or any(cell is not None for cell in frame.row(-1)):
+        return frame
+    filled = frame.select(pl.any_horizontal(pl.all().is_not_null())).to_series()
+    blank = int(filled.reverse().arg_max() or 0) if filled.any() else frame.height
+    return frame.head(frame.height - blank)
 
 
 def _find_bad_csv_row(path: Path) -> None:
@@ -113,7 +129,7 @@ def _json(path: Path) -> Table:
         return Table(_jsonl(path), header_lines=0)
     if _is_object(head) and _count_lines(path) > 1:
         raise InputError(f"{path}: holds {_count_lines(path)} benchmark runs; keep the line of one")
-    whole = head if _is_object(head) else _loads(path.read_text("utf-8-sig", errors="replace"))
+    whole = head if _is_object(head) else _whole(path)
     if _is_object(whole) and "input_lens" in whole:
         return Table(_benchmark(path, whole), benchmark=True)
     if isinstance(whole, list):
@@ -121,30 +137,37 @@ def _json(path: Path) -> Table:
         rows = [item for item in items if _is_object(item)]
         if len(rows) == len(items) > 0:
             return Table(_from_rows(rows))
-    if whole is None and first.startswith("{"):
-        raise InputError(f"{path}: row 1 (line 1) is not a JSON object")
     raise InputError(
         f"{path}: unknown format: JSON, but neither rows nor a vLLM benchmark result with input_lens"
     )
 
 
 def _jsonl(path: Path) -> pl.DataFrame:
+    """Types are told from the first rows; where a later row differs, numbers are read as text."""
     try:
         with path.open("rb") as file:
-            return pl.read_ndjson(file, infer_schema_length=1000)
+            return pl.read_ndjson(file, infer_schema_length=_TYPED)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
-        # Rows of unlike types: read again slowly, so that the one at fault can be named.
-        rows: list[dict[str, Any]] = []
+        _find_bad_json_row(path)
+    try:
+        with path.open("rb") as file:
+            kinds = pl.read_ndjson(file, infer_schema_length=_TYPED, n_rows=_TYPED).schema
+        text = {name: pl.String for name, kind in kinds.items() if not kind.is_nested()}
+        with path.open("rb") as file:
+            return pl.read_ndjson(file, infer_schema_length=_TYPED, schema_overrides=text)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
         with path.open(encoding="utf-8-sig", errors="replace") as file:
-            for line, text in enumerate(file, start=1):
-                row = _loads(text)
-                if _is_object(row):
-                    rows.append(row)
-                elif text.strip():
-                    raise InputError(
-                        f"{path}: row {len(rows) + 1} (line {line}) is not a JSON object"
-                    ) from None
-        return _from_rows(rows)
+            return _from_rows([json.loads(line) for line in file if line.strip()])
+
+
+def _find_bad_json_row(path: Path) -> None:
+    """Name the first row of a JSONL file that is not an object. Slow, and only run when it is unreadable."""
+    row = 0
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        for line, text in enumerate(file, start=1):
+            row += bool(text.strip())
+            if text.strip() and not _is_object(_loads(text)):
+                raise InputError(f"{path}: row {row} (line {line}) is not a JSON object")
 
 
 def _from_rows(rows: list[dict[str, Any]]) -> pl.DataFrame:
@@ -155,6 +178,9 @@ def _from_rows(rows: list[dict[str, Any]]) -> pl.DataFrame:
 
 def _series(name: str, values: list[Any]) -> pl.Series:
     try:
+        truths = sum(isinstance(value, bool) for value in values)
+        if truths and truths + values.count(None) < len(values):
+            raise TypeError("true is not 1")
         return pl.Series(name, values, strict=True)
     except (TypeError, pl.exceptions.PolarsError, OverflowError):
         text = [value if value is None or isinstance(value, str) else json.dumps(value) for value in values]
@@ -170,6 +196,13 @@ def _benchmark(path: Path, result: dict[str, Any]) -> pl.DataFrame:
         shown = ", ".join(f"{name} ({size})" for name, size in sizes.items())
         raise InputError(f"{path}: a vLLM benchmark result whose per-request lists do not match: {shown}")
     return pl.DataFrame([_series(name, values) for name, values in lists.items()])
+
+
+def _whole(path: Path) -> object:
+    try:
+        return json.loads(path.read_text("utf-8-sig", errors="replace"))
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path}: line {error.lineno} is not JSON: {error.msg}") from error
 
 
 def _loads(text: str) -> object:

@@ -4,7 +4,7 @@ from .arrivals import Arrivals, AtOnce, Gamma, OnOff, Periodic, Poisson, Replay
 from .generate import Workload, cv_of_gaps, fit
 from .lengths import Fixed, Geometric, Lengths, Lognormal, Mixture, Quantiles, Uniform
 from .named import NAMED, Named
-from .spec import default_capacity, generate, is_named, parse_arrivals, parse_lengths
+from .spec import default_capacity, generate, has_default_capacity, is_named, parse_arrivals, parse_lengths
 
 __all__ = [
     "NAMED",
@@ -28,6 +28,7 @@ __all__ = [
     "default_capacity",
     "fit",
     "generate",
+    "has_default_capacity",
     "is_named",
     "parse_arrivals",
     "parse_lengths",

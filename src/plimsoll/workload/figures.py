@@ -37,7 +37,7 @@ MOONCAKE_OUTPUT = _law(
 )
 MOONCAKE_CORRELATION = 0.08
 
-# ServeGen deepseek-r1 statistics, Apache-2.0: a sampled hour of 133,529 requests of 73 clients.
+# ServeGen deepseek-r1 statistics, Apache-2.0: a sampled hour, 133,529 requests.
 REASONING_PROMPT = _law(
     "4 6 10 13 24 25 25 27 29 51 158 204 206 208 212 276 356 383 413 450 499 568 676 898 1878 2252 2603 "
     "2970 3546 5054 8357 12485 18333 23035 27995 30300 34471 54997"

@@ -53,6 +53,12 @@ def generate(spec: str, requests: int | None = None, rate: float | None = None, 
     return source.generate(requests, rate, seed)
 
 
+def has_default_capacity(spec: str) -> bool:
+    """Whether the text is a built-in workload with its own laws."""
+    name, given = _split(spec)
+    return name in NAMED and not any(key in given for key in _SHAPES)
+
+
 def default_capacity(spec: str, seed: int = 0) -> int:
     """The KV capacity, tokens, at which memory binds for a built-in workload at its default rate.
 
