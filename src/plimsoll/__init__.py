@@ -1,7 +1,34 @@
 """plimsoll: scheduling for LLM inference under a hard KV-cache memory limit."""
 
-from .host.discrete import Rounds as rounds
-from .simulate import simulate
-from .trace import Trace
+from __future__ import annotations
 
-__all__ = ["Trace", "rounds", "simulate"]
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .description import describe as describe
+    from .formats import write_trace as write_trace
+    from .host.discrete import Rounds as rounds
+    from .simulation import simulate as simulate
+    from .source import read_trace as read_trace
+    from .trace import Trace as Trace
+
+# The module and the name there of each public name, imported when first used, so that the command line starts
+# fast. No module may share a public name: importing it would hide the name.
+_PUBLIC = {
+    "Trace": ("trace", "Trace"),
+    "describe": ("description", "describe"),
+    "read_trace": ("source", "read_trace"),
+    "rounds": ("host.discrete", "Rounds"),
+    "simulate": ("simulation", "simulate"),
+    "write_trace": ("formats", "write_trace"),
+}
+
+__all__ = ["Trace", "describe", "read_trace", "rounds", "simulate", "write_trace"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, own = _PUBLIC[name]
+    return getattr(import_module(f".{module}", __name__), own)

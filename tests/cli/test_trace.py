@@ -97,6 +97,8 @@ def test_generate_repeats_itself(plimsoll, tmp_path):
         (["generate", "nosuch", "x.csv"], "nosuch: no built-in workload of that name"),
         (["generate", "lmsys?rate=0", "x.csv"], "rate must be a positive number"),
         (["fetch", "nosuch"], "no public trace of that name"),
+        (["describe", "lmsys", "--nosuch", "1"], "Unknown option: --nosuch"),
+        (["describe", "lmsys", "--capacity", "x"], "Invalid value for --capacity"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_2(plimsoll, arguments, message):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from plimsoll.describe import describe
+from plimsoll.description import describe
 from plimsoll.formats import read_file
 from plimsoll.source import read_trace
 from plimsoll.workload import NAMED, Named, default_capacity, generate

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import sys
 
-from cyclopts import App
+from cyclopts import App, CycloptsError
 
-app = App(name="plimsoll", help="Scheduling for LLM inference under a hard KV-cache memory limit.")
+
+def _one_line(error: CycloptsError) -> str:
+    """A wrong option as a line of text."""
+    return f"plimsoll: {' '.join(str(error).split())}"
+
+
+app = App(
+    name="plimsoll",
+    help="Scheduling for LLM inference under a hard KV-cache memory limit.",
+    error_formatter=_one_line,
+)
 for name, summary in {
     "fluid": "Fluid equilibrium, stability region and WAIT thresholds of a trace or of types.",
     "proxy": "An OpenAI-API proxy that sets each request's priority.",
@@ -21,7 +31,7 @@ def main() -> None:
     from ..errors import InputError
 
     try:
-        app(result_action="return_value")
+        app(sys.argv[1:], result_action="return_value")
     except InputError as error:
         print(f"plimsoll: {error}", file=sys.stderr)
         sys.exit(2)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 if TYPE_CHECKING:
-    from ..describe import Description
+    from ..description import Description
 
 app = App(name="trace", help="Describe, convert, generate and fetch traces.")
 Json = Annotated[bool, Parameter(name="--json", negative="")]
@@ -41,7 +41,7 @@ def describe(
     columns : names of the file's columns, as arrival_s=ts,prompt_tokens=in,output_tokens=out.
     as_json : one JSON object on stdout.
     """
-    from ..describe import describe as in_numbers
+    from ..description import describe as in_numbers
     from ..workload import default_capacity, has_default_capacity
     from .source import load
 

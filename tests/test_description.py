@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from plimsoll.describe import describe, load, reading
+from plimsoll.description import describe, load, reading
 from plimsoll.errors import InputError
 from plimsoll.trace import Trace
 
