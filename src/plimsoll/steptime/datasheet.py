@@ -10,26 +10,24 @@ from __future__ import annotations
 
 import numpy as np
 
-from .allreduce import all_reduce_seconds
 from .fit import DECODES, TOKENS
 from .hardware import Gpu
 from .kernel import Floats, pack
 from .model import Model
+from .overhead import EAGER_S, GRAPH_S, all_reduce_seconds
 
 WEIGHTS, CACHE, ARITHMETIC, ATTENTION = 0.80, 0.80, 0.80, 0.40
 """Share of the published bandwidth or arithmetic that each part of a step reaches."""
-LAUNCH_S = 20e-6
-"""Per layer: norms, rotary embedding and activation, and the gaps between kernels."""
 
 
 def datasheet_coefficients(gpu: Gpu, model: Model, tp: int) -> Floats:
     """The coefficients of a roofline over published figures (see the module's text)."""
-    tokens = _dense(gpu, model, tp, TOKENS)
+    tokens = _dense(gpu, model, tp, TOKENS) + EAGER_S * model.layers
     decode = _dense(gpu, model, tp, DECODES)
     kv = model.kv_bytes(tp) / (CACHE * gpu.bandwidth)
     pair = 4 * model.layers * model.heads / tp * model.head_dim / (ATTENTION * gpu.flops)
     prefill = [0.0, 0.0, pair / 2, pair, kv]
-    mixed = [0.0, 0.0, kv, 0.0, pair / 2, pair, kv]
+    mixed = [0.0, 0.0, kv, 0.0, pair / 2, pair, kv, 0.0]
     return pack(
         kv,
         prefill,
@@ -45,4 +43,4 @@ def _dense(gpu: Gpu, model: Model, tp: int, tokens: Floats) -> Floats:
     read = (model.parameters - model.expert_parameters * (1.0 - share)) * model.weight_bytes / tp
     computed = 2 * model.active * tokens / tp
     longer = np.maximum(read / (WEIGHTS * gpu.bandwidth), computed / (ARITHMETIC * gpu.flops))
-    return longer + LAUNCH_S * model.layers + all_reduce_seconds(gpu, model, tp, tokens)
+    return longer + GRAPH_S * model.layers + all_reduce_seconds(gpu, model, tp, tokens)

@@ -12,17 +12,17 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import InputError
-from .allreduce import all_reduce_seconds
 from .kernel import Floats, pack
+from .overhead import EAGER_S, GRAPH_S, all_reduce_seconds
 from .profile import Profile, dense_seconds, sequence_seconds
 
 TOKENS = np.array([1, 2, 4, 8, 16, 32, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048], np.float64)
 DECODES = np.array([1, 2, 4, 8, 16, 32, 64, 128, 256], np.float64)
 SEQUENCES = np.array([1, 16, 64, 128, 256], np.float64)
-CONTEXTS = (256, 16_384)
-"""Contexts of a decoding request to which attention is fitted; shorter ones hardly cost."""
-MOST_CONTEXT = 1_000_000
-"""Total context of a step beyond which no cache of today goes."""
+CONTEXTS = (256, 8_192)
+"""Contexts to which attention is fitted; shorter ones hardly cost."""
+MOST_CONTEXT = 500_000
+"""Total context of a step to which attention is fitted."""
 
 
 @dataclass(frozen=True)
@@ -68,17 +68,21 @@ def fit_profile(profile: Profile) -> Fit:
     steps.
     """
     measured_at, dense = dense_seconds(profile)
-    dense = dense + all_reduce_seconds(profile.gpu, profile.model, profile.tp, measured_at)
+    layers = profile.model.layers
+    dense += GRAPH_S * layers + all_reduce_seconds(profile.gpu, profile.model, profile.tp, measured_at)
     tokens = _table(TOKENS, measured_at, dense)
     sequences = _table(SEQUENCES, *sequence_seconds(profile))
     rows = _attention_rows(profile)
     rest = np.interp(rows["T"], TOKENS, tokens) + np.interp(rows["D"] + 1, SEQUENCES, sequences)
     rows["weight"] = 1.0 / (rest + rows["seconds"])
     near = (rows["context"] >= CONTEXTS[0]) & (rows["context"] <= CONTEXTS[1]) & (rows["kv"] <= MOST_CONTEXT)
+    short = rows["C"] <= CONTEXTS[1]
     decode, decode_error = _law(rows, near & (rows["P"] == 0), ["kv"], hats=True)
-    prefill, prefill_error = _law(rows, (rows["P"] > 0) & (rows["D"] == 0), ["1", "P", "P2", "PC", "C"])
+    prefill, prefill_error = _law(
+        rows, short & (rows["P"] > 0) & (rows["D"] == 0), ["1", "P", "P2", "PC", "C"]
+    )
     mixed, mixed_error = _law(
-        rows, near & (rows["P"] > 0) & (rows["D"] > 0), ["1", "D", "kv", "P", "P2", "PC", "C"]
+        rows, near & short & (rows["P"] > 0) & (rows["D"] > 0), ["1", "D", "kv", "P", "P2", "PC", "C", "PD"]
     )
     base = decode[1:] + np.interp(DECODES, TOKENS, tokens) + np.interp(DECODES, SEQUENCES, sequences)
     return Fit(
@@ -86,7 +90,7 @@ def fit_profile(profile: Profile) -> Fit:
         prefill.tolist(),
         mixed.tolist(),
         (DECODES.tolist(), base.tolist()),
-        (TOKENS.tolist(), tokens.tolist()),
+        (TOKENS.tolist(), (tokens + EAGER_S * layers).tolist()),
         (SEQUENCES.tolist(), sequences.tolist()),
         {"decode": decode_error, "prefill": prefill_error, "mixed": mixed_error},
     )
@@ -108,6 +112,7 @@ def _attention_rows(profile: Profile) -> dict[str, Floats]:
         "P2": chunk**2,
         "PC": chunk * earlier,
         "C": earlier,
+        "PD": chunk * decodes,
         "seconds": profile.model.layers * table["time_us"] * 1e-6,
     }
 
@@ -178,7 +183,7 @@ def fit_steps(decodes: Floats, context: Floats, chunk: Floats, earlier: Floats, 
     return Fit(
         float(decode[0]),
         [0.0, 0.0, square, cross, 0.0],
-        [0.0, 0.0, kv, 0.0, square, cross, 0.0],
+        [0.0, 0.0, kv, 0.0, square, cross, 0.0, 0.0],
         (batch.tolist(), decode[1:].tolist()),
         (step.tolist(), law[3:].tolist()),
         ([1.0], [0.0]),

@@ -16,7 +16,7 @@ from .hardware import gpu_named
 from .kernel import Floats, decode_base, pack, prefill_seconds
 from .model import model_named
 
-NONE = [0.0] * 7
+NONE = [0.0] * 8
 FLAT = ([1.0], [0.0])
 
 
@@ -70,7 +70,7 @@ def table(tokens: list[float], seconds: list[float]) -> StepTime:
 
 
 def roofline(gpu: str, model: str, tp: int = 1) -> StepTime:
-    """The step time of a model on a GPU: fitted to measured kernels where there are any, else a datasheet's."""
+    """The step time of a model on a GPU: fitted to measured kernels, else a datasheet's."""
     device, shape = gpu_named(gpu), model_named(model)
     if tp < 1 or shape.heads % tp:
         raise InputError(f"--tp: {tp} does not divide the {shape.heads} heads of {shape.name}")
@@ -129,7 +129,7 @@ def _coefficients(entry: dict[str, Any]) -> Floats:
         dense = [a, a + b * crossing, c + 2 * d * crossing]
         decode = [y + f * x for x, y in zip(knots, dense, strict=True)]
         return pack(
-            e, [0.0, 0.0, g, h, 0.0], [0.0, f, e, 0.0, g, h, 0.0], (knots, decode), (knots, dense), FLAT
+            e, [0.0, 0.0, g, h, 0.0], [0.0, f, e, 0.0, g, h, 0.0, 0.0], (knots, decode), (knots, dense), FLAT
         )
     tables = [(entry[name]["at"], entry[name]["seconds"]) for name in ("decode", "tokens", "sequences")]
     return pack(entry["kv"], entry["prefill"], entry["mixed"], tables[0], tables[1], tables[2])

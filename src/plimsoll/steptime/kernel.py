@@ -21,7 +21,7 @@ from ..jit import njit
 Floats = npt.NDArray[np.float64]
 Knots = tuple[list[float], list[float]]
 
-PREFILL, MIXED, COUNTS, TABLES = 1, 6, 13, 16
+PREFILL, MIXED, COUNTS, TABLES = 1, 6, 14, 17
 
 
 def pack(
@@ -33,7 +33,7 @@ def pack(
     ----------
     kv : seconds per context token of a decode-only step.
     prefill : 5 coefficients of (1, P, P2, PC, C), seconds.
-    mixed : 7 coefficients of (1, D, kv, P, P2, PC, C), seconds.
+    mixed : 8 coefficients of (1, D, kv, P, P2, PC, C, P*D), seconds.
     decode, tokens, sequences : knots and values (seconds) of the piecewise linear tables over D, T and S.
     """
     tables = [np.asarray(side, np.float64) for table in (decode, tokens, sequences) for side in table]
@@ -79,5 +79,5 @@ def prefill_seconds(
         m = PREFILL
         return total + c[m] + c[m + 1] * chunk + c[m + 2] * square + c[m + 3] * cross + c[m + 4] * context
     m = MIXED
-    total += c[m] + c[m + 1] * decodes + c[m + 2] * kv
-    return total + c[m + 3] * chunk + c[m + 4] * square + c[m + 5] * cross + c[m + 6] * context
+    total += c[m] + c[m + 1] * decodes + c[m + 2] * kv + c[m + 3] * chunk + c[m + 4] * square
+    return total + c[m + 5] * cross + c[m + 6] * context + c[m + 7] * chunk * decodes
