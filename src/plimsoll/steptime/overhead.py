@@ -3,7 +3,7 @@
 Assumptions, stated and not fitted: kernels of a CUDA graph follow one another after 1.5 us, and a layer has
 eleven (projections, attention with its combination, cache write, rotary embedding, norms, activation). A step
 with prompt tokens leaves the full graph. What that costs per layer follows from vLLM's own measurements of
-Llama-3.1-8B without and with piecewise graphs (pull request 10058: 1.26 and 1.04 s for 128 steps of 32 layers,
+Llama-3.1-8B without and with piecewise graphs (pull request 10058: 1.26 and 1.04 s for 128 steps, 32 layers,
 54 us a layer) and of a small model with piecewise and full graphs (16072: 7 % of a step, some 16 us a layer).
 """
 
