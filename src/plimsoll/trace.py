@@ -18,7 +18,7 @@ LONGEST = 2**31 - 1
 """The greatest length of a prompt or an output, tokens: volumes then fit in 64 bits."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Trace:
     """n requests as columns, sorted by arrival (with ``session``: by arrival within each session).
 
@@ -55,15 +55,11 @@ class Trace:
 
     def __post_init__(self) -> None:
         for column, dtype in (("arrival", np.float64), ("prompt", np.int64), ("output", np.int64)):
-            object.__setattr__(
-                self, column, _as(getattr(self, column), dtype, f"{self.name}: column {column}")
-            )
+            object.__setattr__(self, column, _as(getattr(self, column), dtype, f"{self.name}: column {column}"))
         for column, values in (*self._columns().items(), *self.more.items()):
             if values.shape != self.prompt.shape:
                 raise InputError(f"{self.name}: column {column} has {len(values)} rows, prompt {len(self)}")
-        check_rows(
-            self.arrival, self.prompt, self.output, clock_of(self.session, self.more), Names(self.name)
-        )
+        check_rows(self.arrival, self.prompt, self.output, clock_of(self.session, self.more), Names(self.name))
 
     def __len__(self) -> int:
         return len(self.prompt)
@@ -220,9 +216,7 @@ def _require_sorted(arrival: Floats, clock: npt.NDArray[Any] | None, names: Name
         )
 
 
-def _require(
-    good: npt.NDArray[np.bool_], values: npt.NDArray[Any], names: Names, column: str, why: str
-) -> None:
+def _require(good: npt.NDArray[np.bool_], values: npt.NDArray[Any], names: Names, column: str, why: str) -> None:
     if not good.all():
         row = int(np.argmin(good))
         raise InputError(f"{names.row(row)}, column {column}: {_shown(values[row])} {why}")
@@ -237,14 +231,10 @@ def _as(values: npt.ArrayLike, dtype: type[np.generic], what: str) -> npt.NDArra
     """One-dimensional numbers in the given type, refusing a change of value."""
     given = np.asarray(values)
     if given.ndim != 1 or given.dtype.kind not in "iuf":
-        raise InputError(
-            f"{what}: one-dimensional numbers are needed, not {given.dtype} of shape {given.shape}"
-        )
+        raise InputError(f"{what}: one-dimensional numbers are needed, not {given.dtype} of shape {given.shape}")
     if given.dtype.kind == "f" and dtype is np.int64:
         whole = np.isfinite(given) & (np.floor(given) == given) & (np.abs(given) <= LONGEST)
         if not whole.all():
             row = int(np.argmin(whole))
-            raise InputError(
-                f"{what}, row {row + 1}: {given[row]} is not a whole number of tokens up to {LONGEST}"
-            )
+            raise InputError(f"{what}, row {row + 1}: {given[row]} is not a whole number of tokens up to {LONGEST}")
     return np.ascontiguousarray(given, dtype=dtype)

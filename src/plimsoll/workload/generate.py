@@ -87,9 +87,7 @@ def fit(trace: Trace) -> Workload:
         If each session of the trace has its own clock, so that there is no arrival process to fit.
     """
     if trace.session is not None:
-        raise InputError(
-            f"{trace.name}: sessions that each have their own clock have no common arrival process"
-        )
+        raise InputError(f"{trace.name}: sessions that each have their own clock have no common arrival process")
     rate = mean_rate(trace.arrival)
     arrivals: Arrivals = AtOnce() if rate is None else Gamma(max(cv_of_gaps(trace.arrival), 0.01))
     laws = Quantiles.of(trace.prompt), Quantiles.of(trace.output)
@@ -99,9 +97,7 @@ def fit(trace: Trace) -> Workload:
         middle = (low + high) / 2
         drawn = Workload(*laws, arrivals, rate or 1.0, len(trace), middle)
         low, high = (middle, high) if drawn.mean_volume() < target else (low, middle)
-    return Workload(
-        *laws, arrivals, rate or 1.0, len(trace), round((low + high) / 2, 3), f"like {trace.name}"
-    )
+    return Workload(*laws, arrivals, rate or 1.0, len(trace), round((low + high) / 2, 3), f"like {trace.name}")
 
 
 def cv_of_gaps(arrival: Floats) -> float:
@@ -126,9 +122,7 @@ def _counted(workload: Workload, requests: int | None) -> int:
 def _paced(workload: Workload, rate: float | None) -> float:
     speed = workload.rate if rate is None else rate
     if not (np.isfinite(speed) and speed > 0):
-        raise InputError(
-            f"{workload.name}: rate must be a positive number of requests per second, not {speed}"
-        )
+        raise InputError(f"{workload.name}: rate must be a positive number of requests per second, not {speed}")
     return speed
 
 

@@ -59,9 +59,7 @@ class Geometric:
     high: int = LONGEST
 
     def __post_init__(self) -> None:
-        _require(
-            self.mean >= 1 and np.isfinite(self.mean), f"geometric: mean must be at least 1, not {self.mean}"
-        )
+        _require(self.mean >= 1 and np.isfinite(self.mean), f"geometric: mean must be at least 1, not {self.mean}")
         _require(1 <= self.high <= LONGEST, f"geometric: high must be in 1…{LONGEST}, not {self.high}")
 
     def quantile(self, u: Floats) -> Ints:
@@ -81,9 +79,7 @@ class Lognormal:
 
     def __post_init__(self) -> None:
         _require(np.isfinite(self.mu), f"lognormal: mu must be finite, not {self.mu}")
-        _require(
-            self.sigma >= 0 and np.isfinite(self.sigma), f"lognormal: sigma must be ≥ 0, not {self.sigma}"
-        )
+        _require(self.sigma >= 0 and np.isfinite(self.sigma), f"lognormal: sigma must be ≥ 0, not {self.sigma}")
         _require(
             1 <= self.low <= self.high <= LONGEST,
             f"lognormal: 1 ≤ low ≤ high ≤ {LONGEST} is needed, not low={self.low}, high={self.high}",
@@ -109,9 +105,7 @@ class Quantiles:
     tokens: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        _require(
-            len(self.points) == len(self.tokens) >= 2, "quantiles: as many lengths as points, at least 2"
-        )
+        _require(len(self.points) == len(self.tokens) >= 2, "quantiles: as many lengths as points, at least 2")
         _require(self.points[0] == 0 and self.points[-1] == 1, "quantiles: points must run from 0 to 1")
         _require(bool(np.all(np.diff(self.points) > 0)), "quantiles: points must increase")
         _require(
@@ -148,9 +142,7 @@ class Mixture:
     share: float
 
     def __post_init__(self) -> None:
-        _require(
-            0 < self.share < 1, f"mixture: the share of outliers must lie between 0 and 1, not {self.share}"
-        )
+        _require(0 < self.share < 1, f"mixture: the share of outliers must lie between 0 and 1, not {self.share}")
 
     def quantile(self, u: Floats) -> Ints:
         """A map of uniform ``u`` to lengths of this law; outliers sit at the top, whatever their size."""

@@ -54,9 +54,7 @@ class Model2:
         per_round = drawn if rate is None else rate / ROUNDS_PER_S
         if not (np.isfinite(per_round) and per_round > 0):
             raise InputError(f"model-2: rate must be a positive number of requests per second, not {rate}")
-        rounds = _arrivals(
-            rng, per_round, horizon, None if requests is None else _checked("model-2", requests, 0)
-        )
+        rounds = _arrivals(rng, per_round, horizon, None if requests is None else _checked("model-2", requests, 0))
         return Trace(rounds / ROUNDS_PER_S, *_lengths(rng, len(rounds), capacity), "model-2")
 
     def capacity(self, seed: int = 0) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import log
 
-from ..trace import Trace
 from . import figures
 from .arrivals import Gamma, Poisson
 from .generate import Workload
@@ -30,10 +29,8 @@ class Named:
     summary: str
     source: str
 
-    def generate(self, requests: int | None = None, rate: float | None = None, seed: int = 0) -> Trace:
-        return self.workload.generate(requests, rate, seed)
-
     def capacity(self, seed: int = 0) -> int:
+        """The same for every seed; the models' capacities are not."""
         return self.capacity_tokens
 
 

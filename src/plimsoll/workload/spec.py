@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from ..errors import InputError
@@ -13,6 +13,7 @@ from ..trace import Trace
 from .arrivals import Arrivals, AtOnce, Gamma, OnOff, Periodic, Poisson, Replay
 from .generate import Workload, fit
 from .lengths import Fixed, Geometric, Lengths, Lognormal, Mixture, Quantiles, Uniform
+from .models import Model1, Model2
 from .named import NAMED, Named
 
 T = TypeVar("T")
@@ -72,9 +73,7 @@ def default_capacity(spec: str, seed: int = 0) -> int:
     name, given = _split(spec)
     changed = [key for key in _SHAPES if key in given]
     if name == "like" or changed:
-        raise InputError(
-            f"{spec}: no default capacity where {' and '.join(changed) or 'a file'} is given; set one"
-        )
+        raise InputError(f"{spec}: no default capacity where {' and '.join(changed) or 'a file'} is given; set one")
     if name not in NAMED:
         raise InputError(f"{spec}: no built-in workload of that name; there are {', '.join(NAMED)}")
     if "seed" in given:
@@ -92,9 +91,7 @@ def parse_lengths(text: str) -> Lengths:
         return _call(text, _LENGTHS, "law of lengths")
     share, times, outliers = rest.partition("*")
     if not times:
-        raise InputError(
-            f"{text}: outliers are written LAW+SHARE*LAW, such as fixed:tokens=9+0.01*fixed:tokens=900"
-        )
+        raise InputError(f"{text}: outliers are written LAW+SHARE*LAW, such as fixed:tokens=9+0.01*fixed:tokens=900")
     return Mixture(parse_lengths(body), parse_lengths(outliers), _number(text, "share", share, float))
 
 
@@ -112,7 +109,10 @@ def _like(file: str, column: str) -> Quantiles:
 
 
 def _replay(file: str) -> Replay:
-    return Replay(read_file(file).arrival)
+    trace = read_file(file)
+    if trace.session is not None:
+        raise InputError(f"replay: each session of {file} has its own clock")
+    return Replay(trace.arrival)
 
 
 _LENGTHS: Mapping[str, Callable[..., Lengths]] = {
@@ -132,32 +132,21 @@ _ARRIVALS: Mapping[str, Callable[..., Arrivals]] = {
 }
 
 
-@dataclass(frozen=True)
-class _Drawn:
-    """A workload of the text's own, beside the named ones."""
-
-    workload: Workload
-
-    def generate(self, requests: int | None, rate: float | None, seed: int) -> Trace:
-        return self.workload.generate(requests, rate, seed)
-
-
-def _source(spec: str, name: str, given: dict[str, str]) -> Any:
-    """What draws the trace: something with ``generate(requests, rate, seed)``."""
+def _source(spec: str, name: str, given: dict[str, str]) -> Workload | Model1 | Model2:
+    """What draws the trace."""
     if name == "like":
+        _require_known(spec, given, ("file", *_SIZES, *_SHAPES))
         if "file" not in given:
             raise InputError(f"{spec}: like needs the trace to be like, as in like?file=trace.parquet")
-        base = fit(read_file(given["file"]))
-    elif name in NAMED:
-        named = NAMED[name]
-        _require_known(spec, given, _SIZES + (_SHAPES if isinstance(named, Named) else ()))
-        if not isinstance(named, Named):
-            return named
-        base = named.workload
-    else:
+        return _shaped(spec, fit(read_file(given["file"])), given)
+    if name not in NAMED:
         raise InputError(f"{spec}: no built-in workload of that name; there are {', '.join(NAMED)}")
-    _require_known(spec, given, (*_SIZES, *_SHAPES, *(("file",) if name == "like" else ())))
-    return _Drawn(_shaped(spec, base, given))
+    named = NAMED[name]
+    if not isinstance(named, Named):
+        _require_known(spec, given, _SIZES)
+        return named
+    _require_known(spec, given, (*_SIZES, *_SHAPES))
+    return _shaped(spec, named.workload, given)
 
 
 def _shaped(spec: str, base: Workload, given: dict[str, str]) -> Workload:
@@ -209,9 +198,7 @@ def _call(text: str, table: Mapping[str, Callable[..., T]], what: str) -> T:
         if key not in given and parameter.default is parameter.empty:
             raise InputError(f"{text}: {name} needs {key}")
     kinds = {"int": int, "float": float, "str": str}
-    return table[name](
-        **{key: _number(text, key, given[key], kinds[parameters[key].annotation]) for key in given}
-    )
+    return table[name](**{key: _number(text, key, given[key], kinds[parameters[key].annotation]) for key in given})
 
 
 def _number(text: str, key: str, value: str, kind: Callable[[str], T]) -> T:
