@@ -95,7 +95,7 @@ def test_exact_is_a_step_at_one() -> None:
     [
         ("nosy:1", "predictor nosy: unknown"),
         ("noisy:1.5", r"predictor noisy: epsilon must be in \[0, 1\), not 1.5"),
-        ("noisy:much", "epsilon must be float, not 'much'"),
+        ("noisy:much", "epsilon must be a number, not 'much'"),
         ("noisy:nan", "epsilon must be in"),
         ("noisy:0.1,0.2", "no parameter value 2; it has epsilon"),
         ("noisy:eps=0.1", "no parameter eps; it has epsilon"),

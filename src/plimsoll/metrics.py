@@ -1,0 +1,69 @@
+"""Figures of a run, as the command line's JSON names them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .host.result import Floats, Result
+from .trace import Trace
+
+PERCENTILES = (50, 90, 95, 99)
+
+
+def spread(values: Floats) -> dict[str, float | None]:
+    """Mean, percentiles (linear interpolation), maximum and total of the defined values; None where there are none."""
+    values = values[np.isfinite(values)]
+    names = ["mean", *(f"p{p}" for p in PERCENTILES), "max", "total"]
+    if len(values) == 0:
+        return dict.fromkeys(names, None)
+    cuts = np.percentile(values, PERCENTILES)
+    return dict(zip(names, map(float, [values.mean(), *cuts, values.max(), values.sum()]), strict=True))
+
+
+def ttft(result: Result) -> Floats:
+    """Time to first token: first_token − arrival, shape (n,)."""
+    return result.first_token - result.arrival
+
+
+def tpot(result: Result) -> Floats:
+    """Time per output token after the first: (finish − first_token)/(output − 1), shape (n,); NaN at output 1."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(result.output > 1, (result.finish - result.first_token) / (result.output - 1), np.nan)
+
+
+def makespan(result: Result) -> float:
+    """From the first arrival to the last finish."""
+    finished = result.finish[np.isfinite(result.finish)]
+    return float(finished.max() - result.arrival.min()) if len(finished) else 0.0
+
+
+def load(trace: Trace, capacity: int, rounds_per_s: float = 1.0) -> float | None:
+    """Arriving volume over capacity: above 1 the queue grows without end. None where all arrive at once."""
+    length = float(np.ptp(trace.arrival)) * rounds_per_s
+    return float(trace.volume.sum()) / (length * capacity) if length > 0 else None
+
+
+def figures(result: Result) -> dict[str, Any]:
+    """The part of ``run --json`` that follows from the result alone."""
+    length = makespan(result)
+    done = np.isfinite(result.finish)
+    return {
+        "status": result.status,
+        "capacity_tokens": result.capacity,
+        "unit": result.unit,
+        "completed": result.completed,
+        "rejected": result.rejected,
+        "evictions": int(result.evictions.sum()),
+        "peak_tokens": result.peak_tokens,
+        "mean_memory_use": result.mean_memory_use,
+        "latency": spread(result.latency),
+        "ttft": spread(ttft(result)),
+        "tpot": spread(tpot(result)),
+        "latency_per_token": spread(result.latency / result.output),
+        "makespan": length,
+        "output_tokens_per_unit": float(result.output[done].sum()) / length if length > 0 else 0.0,
+        "energy_j": result.more.get("energy_j"),
+        "wall_s": result.wall_s,
+    }
