@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from .host.result import Floats, Result
-from .trace import Trace
 
 PERCENTILES = (50, 90, 95, 99)
 
@@ -37,12 +36,6 @@ def makespan(result: Result) -> float:
     """From the first arrival to the last finish."""
     finished = result.finish[np.isfinite(result.finish)]
     return float(finished.max() - result.arrival.min()) if len(finished) else 0.0
-
-
-def load(trace: Trace, capacity: int, rounds_per_s: float = 1.0) -> float | None:
-    """Arriving volume over capacity: above 1 the queue grows without end. None where all arrive at once."""
-    length = float(np.ptp(trace.arrival)) * rounds_per_s
-    return float(trace.volume.sum()) / (length * capacity) if length > 0 else None
 
 
 def figures(result: Result) -> dict[str, Any]:

@@ -50,6 +50,24 @@ def load(spec: str, known: Mapping[str, Any], word: str, hook: str) -> Any:
     return kind(**_values(kind, given, f"{word} {name}"))
 
 
+def names(text: str) -> list[str]:
+    """The specs of a list separated by commas, whose parameters are separated by commas too.
+
+    Examples
+    --------
+    >>> names("fcfs,alpha-beta:alpha=0.2,beta=0.1,svf")
+    ['fcfs', 'alpha-beta:alpha=0.2,beta=0.1', 'svf']
+    """
+    found: list[str] = []
+    for part in filter(None, text.split(",")):
+        belongs = found and ":" in found[-1] and ":" not in part and re.match(r"\w+=", part)
+        if belongs:
+            found[-1] += f",{part}"
+        else:
+            found.append(part)
+    return found
+
+
 def _split(spec: str) -> tuple[str, str, str]:
     """(file or '', name, parameters)."""
     if spec.endswith(".py"):

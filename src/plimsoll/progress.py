@@ -10,15 +10,15 @@ import numpy as np
 
 
 class Progress:
-    """Told of a running loop: ``show(done)`` is called a few times a second from the calling thread."""
+    """Told of a running loop: ``show(done, total)`` is called a few times a second from the calling thread."""
 
-    def __init__(self, show: Callable[[int], None], every_s: float = 0.2) -> None:
+    def __init__(self, show: Callable[[int, int], None], every_s: float = 0.2) -> None:
         self.show = show
         self.every_s = every_s
 
 
-def call(loop: Callable[..., Any], *arguments: Any, progress: Progress | None = None) -> Any:
-    """``loop(*arguments, flags)`` with ``flags`` of shape (2,): requests done so far, and 1 to ask it to stop.
+def call(loop: Callable[..., Any], *arguments: Any, total: int, progress: Progress | None) -> Any:
+    """``loop(*arguments, flags)`` with ``flags`` of shape (2,): requests done so far of ``total``, and 1 to ask it to stop.
 
     With ``progress`` the loop runs in a thread of its own, so that it can be watched, and Ctrl-C stops it.
     """
@@ -29,7 +29,7 @@ def call(loop: Callable[..., Any], *arguments: Any, progress: Progress | None = 
         future = thread.submit(loop, *arguments, flags)
         try:
             while not wait([future], progress.every_s).done:
-                progress.show(int(flags[0]))
+                progress.show(int(flags[0]), total)
         except KeyboardInterrupt:
             flags[1] = 1
             raise

@@ -8,13 +8,19 @@ from .host.result import Result
 from .policy.load import load_policy
 from .predict.load import load_predictor
 from .progress import Progress
-from .trace import Trace
+from .trace import Floats, Trace
 
 
 class Host(Protocol):
     """Where a policy runs: ``rounds(capacity=…)`` or ``serving(gpu=…, model=…)``."""
 
-    unit: str
+    name: str  # "rounds" or "serving"
+    unit: str  # "rounds" or "s"
+    capacity: int  # M, tokens
+
+    def arrivals(self, trace: Trace) -> Floats:
+        """When each request arrives, in the host's unit, shape (n,)."""
+        ...
 
     def run(
         self, trace: Trace, policy: Any, predictor: Any, seed: int, compiled: bool, progress: Progress | None

@@ -40,7 +40,8 @@ class Rounds:
     capacity: int
     rounds_per_s: float = 20.0
     max_rounds: int = 1 << 39
-    unit: str = "rounds"
+    name = "rounds"
+    unit = "rounds"
 
     def arrivals(self, trace: Trace) -> Floats:
         """The round on which each request arrives, shape (n,)."""
@@ -65,7 +66,8 @@ class Rounds:
         recompute = bool(getattr(policy, "recompute", False))
         began = time.perf_counter()
         try:
-            done = call(run, *hooks, *numbers, recompute, self.capacity, self.max_rounds, progress=progress)
+            limits = (recompute, self.capacity, self.max_rounds)
+            done = call(run, *hooks, *numbers, *limits, total=len(trace), progress=progress)
         except (ArithmeticError, IndexError, ValueError, TypeError) as error:
             raise failed(error, policy) from error
         return self._result(trace, policy, ready, done, time.perf_counter() - began)

@@ -48,3 +48,18 @@ def load_policy(spec: str | Any) -> Any:
     policy = named.load(spec, catalogue(), "policy", "rank") if isinstance(spec, str) else spec
     parameters(policy)
     return policy
+
+
+def entries() -> list[dict[str, Any]]:
+    """The catalogue as ``policies --json`` prints it, in alphabetical order."""
+    return [
+        {
+            "name": name,
+            "summary": (inspect.getdoc(kind) or "").split("\n")[0],
+            "parameters": {field: kind._field_defaults.get(field) for field in kind._fields},
+            "uses": kind.uses,
+            "guarantee": kind.guarantee,
+            "source": kind.source,
+        }
+        for name, kind in sorted(catalogue().items())
+    ]

@@ -1,0 +1,52 @@
+"""``plimsoll compare``: the main job."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from .options import Machine, Source, setting
+
+app = App(name="compare", help="Run policies on a trace and rank them, with the certified bound.")
+POLICIES = "fcfs,fcfs-reserve,mc-benchmark,sjf,mc-sf,svf,alpha-protection,alpha-beta"
+_SOURCE, _MACHINE = Source(), Machine()
+
+
+@app.default
+def compare(
+    trace: str,
+    *,
+    policies: str = POLICIES,
+    predictor: str = "exact",
+    predictors: str | None = None,
+    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    source: Source = _SOURCE,
+    machine: Machine = _MACHINE,
+) -> None:
+    """Run policies on a trace and print a ranked table with the certified distance from the best possible.
+
+    Parameters
+    ----------
+    trace : a file in any known format, or a built-in workload such as azure-conv or lmsys?rate=50.
+    policies : names of `plimsoll policies`, separated by commas; parameters as in mc-sf:protect=0.1.
+    predictor : what is believed about output lengths, as exact, noisy:0.2 or one-bit:256.
+    predictors : several of them, separated by commas: every policy runs with each.
+    as_json : one JSON object on stdout.
+    """
+    from dataclasses import replace
+
+    from ..experiment.run import compare as compare_all
+    from ..named import names
+    from .show import show_comparison, watching
+
+    requests, host, dropped = setting(trace, source, machine)
+    beliefs = names(predictors) if predictors else [predictor]
+    with watching() as watch:
+        runs = compare_all(requests, names(policies), host, beliefs, source.seed, watch)
+    runs = [replace(r, result=replace(r.result, rejected=dropped)) for r in runs]
+    if as_json:
+        print(json.dumps({"schema": 1, "trace": requests.name, "runs": [r.to_json() for r in runs]}))
+    else:
+        show_comparison(requests, host, runs)

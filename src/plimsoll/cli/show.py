@@ -1,0 +1,124 @@
+"""Tables and progress in the terminal."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+from rich.table import Table
+
+from ..progress import Progress
+
+if TYPE_CHECKING:
+    from ..experiment.run import Run
+    from ..simulate import Host
+    from ..trace import Trace
+
+_PATIENCE_S = 2.0  # a bar is shown for what takes longer
+
+
+@contextmanager
+def watching() -> Generator[Callable[[str, int, int], Progress | None]]:
+    """A progress bar on stderr, with rate and time left, for anything that takes over two seconds."""
+    if not sys.stderr.isatty():
+        yield lambda name, done, total: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"))
+    bars = Bars(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True)
+    began = time.monotonic()
+    task = bars.add_task("", rate="")
+
+    def watch(name: str, done: int, total: int) -> Progress:
+        since = time.monotonic()
+
+        def show(finished: int, all_of_them: int) -> None:
+            if time.monotonic() - began < _PATIENCE_S:
+                return
+            bars.start()
+            rate = f"{finished / max(time.monotonic() - since, 1e-9):,.0f}/s"
+            label = f"{name} ({done + 1} of {total})" if total > 1 else name
+            bars.update(task, description=label, completed=finished, total=all_of_them, rate=rate)
+
+        return Progress(show)
+
+    try:
+        yield watch
+    finally:
+        bars.stop()
+
+
+def show_comparison(trace: Trace, host: Host, runs: list[Run]) -> None:
+    """The ranked table, with what the load and the distances mean."""
+    from ..description import reading
+
+    unit = host.unit
+    certified = any(r.ratio is not None for r in runs)
+    several = len({r.predictor for r in runs}) > 1
+    table = Table(title=f"{trace.name}: {len(trace):,} requests, {host.capacity:,} KV tokens", title_justify="left")
+    table.add_column("policy", no_wrap=True)
+    if several:
+        table.add_column("predictor", no_wrap=True)
+    for heading in (f"mean ({unit})", "p50", "p99", f"tokens/{unit.rstrip('s') or 's'}", "evictions", "peak"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    if certified:
+        table.add_column("× bound", justify="right", no_wrap=True)
+    for r in runs:
+        table.add_row(r.policy, *([r.predictor] if several else []), *_cells(r, certified))
+    out = Console()
+    out.print(table)
+    if certified:
+        out.print("× bound: total latency over a certified lower bound; no schedule whatever comes below 1.")
+    if runs[0].load is not None:
+        out.print(f"load {runs[0].load:.2f}: {reading(runs[0].load)}")
+    for r in runs:
+        if r.result.status != "ok":
+            out.print(f"{r.policy}: {r.result.status}, {r.result.reason} ({r.result.completed:,} completed)")
+    if runs and runs[0].result.rejected:
+        out.print(f"{runs[0].result.rejected:,} requests that can never fit were left out")
+
+
+def _cells(run: Run, certified: bool) -> list[str]:
+    told = run.to_json()
+    if run.result.status != "ok":
+        return ["unstable", *["–"] * 3, f"{told['evictions']:,}", f"{told['peak_tokens']:,}", *(["–"] * certified)]
+    latency = told["latency"]
+    cells = [_number(latency[name]) for name in ("mean", "p50", "p99")]
+    cells += [_number(told["output_tokens_per_unit"]), f"{told['evictions']:,}", f"{told['peak_tokens']:,}"]
+    return cells + ([f"{run.ratio:.2f}" if run.ratio is not None else "–"] if certified else [])
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}" if value < 100 else f"{value:.1f}"
+
+
+def show_run(run: Run) -> None:
+    """Every figure of one run, a line each."""
+    table = Table(show_header=False, box=None)
+    for name, value in run.to_json().items():
+        if isinstance(value, dict):
+            value = "  ".join(f"{k} {_number(v)}" for k, v in value.items() if v is not None)  # pyright: ignore
+        elif isinstance(value, float):
+            value = _number(value)
+        if value is not None and name != "schema":
+            table.add_row(name, str(value))
+    Console().print(table)
+
+
+def show_policies(entries: list[dict[str, Any]]) -> None:
+    """The catalogue as a table."""
+    table = Table()
+    for heading in ("policy", "what it does", "knows", "guarantee", "source"):
+        table.add_column(heading, overflow="fold", no_wrap=heading == "policy")
+    for entry in entries:
+        given = ",".join(f"{name}={value:g}" for name, value in entry["parameters"].items())
+        table.add_row(
+            entry["name"] + (f"\n:{given}" if given else ""), entry["summary"], entry["uses"], entry["guarantee"],
+            entry["source"],
+        )  # fmt: skip
+    Console().print(table)

@@ -1,0 +1,1 @@
+"""Many runs: compare policies, sweep over settings, search for a capacity."""

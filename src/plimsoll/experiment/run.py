@@ -1,0 +1,114 @@
+"""One run with everything that is said about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..bound.area import lower_bound
+from ..description import load
+from ..host.result import Result
+from ..metrics import figures
+from ..progress import Progress
+from ..simulate import Host, simulate
+from ..trace import Trace
+
+
+@dataclass(frozen=True)
+class Run:
+    """A result, how it came about, and its certified distance from the best possible.
+
+    Attributes
+    ----------
+    policy, predictor : as named by the user.
+    load : arriving volume over capacity, in the host's own time; None where all arrive at once.
+    lower_bound_total : no schedule has a smaller total latency; None where no bound applies.
+    """
+
+    trace: str
+    requests: int
+    policy: str
+    predictor: str
+    host: str
+    load: float | None
+    seed: int
+    result: Result
+    lower_bound_total: float | None
+
+    @property
+    def ratio(self) -> float | None:
+        """Total latency over the certified bound; None where no bound applies or the run did not finish."""
+        if self.lower_bound_total is None or self.result.status != "ok" or self.lower_bound_total <= 0:
+            return None
+        return float(self.result.latency.sum()) / self.lower_bound_total
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that ``run --json`` prints."""
+        told = figures(self.result)
+        status, wall_s = told.pop("status"), told.pop("wall_s")
+        capacity, unit = told.pop("capacity_tokens"), told.pop("unit")
+        return {
+            "schema": 1,
+            "trace": self.trace,
+            "requests": self.requests,
+            "policy": self.policy,
+            "predictor": self.predictor,
+            "host": self.host,
+            "status": status,
+            **({"reason": self.result.reason} if self.result.reason else {}),
+            "capacity_tokens": capacity,
+            "unit": unit,
+            "load": self.load,
+            **told,
+            "lower_bound_total": self.lower_bound_total,
+            "ratio": self.ratio,
+            "wall_s": wall_s,
+            "seed": self.seed,
+        }
+
+
+def bound_for(trace: Trace, host: Host) -> float | None:
+    """The certified lower bound on total latency of any schedule in the rounds host; None in other hosts."""
+    if host.unit != "rounds":
+        return None
+    return lower_bound(host.arrivals(trace).astype("int64"), trace.prompt, trace.output, host.capacity)
+
+
+def run(
+    trace: Trace,
+    policy: str,
+    host: Host,
+    predictor: str = "exact",
+    seed: int = 0,
+    progress: Progress | None = None,
+    bound: float | None = None,
+) -> Run:
+    """Run one policy and say how far from the best possible it came. ``bound`` saves working it out again."""
+    result = simulate(trace, policy, host, predictor, seed, progress=progress)
+    total = bound_for(trace, host) if bound is None else bound
+    at = load(trace, host.capacity, getattr(host, "rounds_per_s", 1.0)) if host.unit == "rounds" else None
+    return Run(trace.name, len(trace), policy, predictor, host.name, at, seed, result, total)
+
+
+def compare(
+    trace: Trace,
+    policies: Sequence[str],
+    host: Host,
+    predictors: Sequence[str] = ("exact",),
+    seed: int = 0,
+    watch: Callable[[str, int, int], Progress | None] = lambda name, done, total: None,
+) -> list[Run]:
+    """Run every policy with every predictor on the same trace, best mean latency first, unstable runs last.
+
+    Parameters
+    ----------
+    watch : called with (policy, runs done, runs in all) before each run; gives what is told of its progress.
+    """
+    bound = bound_for(trace, host)
+    pairs = [(policy, predictor) for policy in policies for predictor in predictors]
+    runs = [
+        run(trace, policy, host, predictor, seed, watch(policy, done, len(pairs)), bound)
+        for done, (policy, predictor) in enumerate(pairs)
+    ]
+    return sorted(runs, key=lambda r: (r.result.status != "ok", float(r.result.latency.mean())))
