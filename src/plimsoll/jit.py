@@ -25,7 +25,7 @@ def njit(*signature: Any, **options: Any) -> Callable[[Callable[..., Any]], Any]
     """``numba.njit`` with the cache on and the GIL released. Always called: ``@njit()`` or ``@njit(signature)``."""
 
     def decorate(function: Callable[..., Any]) -> Any:
-        vars(config)["CACHE_DIR"] = str(_ROOT / _fingerprint(function.__globals__, set()))
+        config.__dict__["CACHE_DIR"] = str(_ROOT / _fingerprint(function.__globals__, set()))
         return numba.njit(*signature, **{"cache": True, "nogil": True, **options})(function)
 
     return decorate

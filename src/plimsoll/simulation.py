@@ -16,7 +16,11 @@ class Host(Protocol):
 
     name: str  # "rounds" or "serving"
     unit: str  # "rounds" or "s"
-    capacity: int  # M, tokens
+
+    @property
+    def capacity(self) -> int:
+        """M, tokens."""
+        ...
 
     def arrivals(self, trace: Trace) -> Floats:
         """When each request arrives, in the host's unit, shape (n,)."""

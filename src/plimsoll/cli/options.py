@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 if TYPE_CHECKING:
-    from ..simulate import Host
+    from ..simulation import Host
     from ..trace import Trace
 
 

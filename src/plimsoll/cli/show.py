@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
@@ -17,7 +18,7 @@ from ..progress import Progress
 
 if TYPE_CHECKING:
     from ..experiment.run import Run
-    from ..simulate import Host
+    from ..simulation import Host
     from ..trace import Trace
 
 _PATIENCE_S = 2.0  # a bar is shown for what takes longer
@@ -53,6 +54,11 @@ def watching() -> Generator[Callable[[str, int, int], Progress | None]]:
         bars.stop()
 
 
+def _console() -> Console:
+    """Standard output; wide enough for a whole table where it is not a terminal."""
+    return Console() if sys.stdout.isatty() else Console(width=140)
+
+
 def show_comparison(trace: Trace, host: Host, runs: list[Run]) -> None:
     """The ranked table, with what the load and the distances mean."""
     from ..description import reading
@@ -60,22 +66,23 @@ def show_comparison(trace: Trace, host: Host, runs: list[Run]) -> None:
     unit = host.unit
     certified = any(r.ratio is not None for r in runs)
     several = len({r.predictor for r in runs}) > 1
-    table = Table(title=f"{trace.name}: {len(trace):,} requests, {host.capacity:,} KV tokens", title_justify="left")
+    title = f"{trace.name}: {len(trace):,} requests, {host.capacity:,} KV tokens, latency in {unit}"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
     table.add_column("policy", no_wrap=True)
     if several:
         table.add_column("predictor", no_wrap=True)
-    for heading in (f"mean ({unit})", "p50", "p99", f"tokens/{unit.rstrip('s') or 's'}", "evictions", "peak"):
+    for heading in ("mean", "p50", "p99", f"tokens/{unit.removesuffix('s') or unit}", "evictions", "peak"):
         table.add_column(heading, justify="right", no_wrap=True)
     if certified:
         table.add_column("× bound", justify="right", no_wrap=True)
     for r in runs:
         table.add_row(r.policy, *([r.predictor] if several else []), *_cells(r, certified))
-    out = Console()
+    out = _console()
     out.print(table)
     if certified:
         out.print("× bound: total latency over a certified lower bound; no schedule whatever comes below 1.")
     if runs[0].load is not None:
-        out.print(f"load {runs[0].load:.2f}: {reading(runs[0].load)}")
+        out.print(reading(runs[0].load))
     for r in runs:
         if r.result.status != "ok":
             out.print(f"{r.policy}: {r.result.status}, {r.result.reason} ({r.result.completed:,} completed)")
@@ -107,7 +114,7 @@ def show_run(run: Run) -> None:
             value = _number(value)
         if value is not None and name != "schema":
             table.add_row(name, str(value))
-    Console().print(table)
+    _console().print(table)
 
 
 def show_policies(entries: list[dict[str, Any]]) -> None:
@@ -121,4 +128,4 @@ def show_policies(entries: list[dict[str, Any]]) -> None:
             entry["name"] + (f"\n:{given}" if given else ""), entry["summary"], entry["uses"], entry["guarantee"],
             entry["source"],
         )  # fmt: skip
-    Console().print(table)
+    _console().print(table)

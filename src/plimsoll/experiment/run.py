@@ -11,7 +11,7 @@ from ..description import load
 from ..host.result import Result
 from ..metrics import figures
 from ..progress import Progress
-from ..simulate import Host, simulate
+from ..simulation import Host, simulate
 from ..trace import Trace
 
 
