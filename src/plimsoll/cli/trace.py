@@ -116,17 +116,8 @@ def convert(
         found = found.at_rate(rate)
     write_trace(found, out)
     if as_json:
-        print(
-            json.dumps(
-                {
-                    "schema": 1,
-                    "out": str(out),
-                    "requests": len(found),
-                    "dropped_empty": empty,
-                    "dropped_oversize": oversize,
-                }
-            )
-        )
+        counts = {"requests": len(found), "dropped_empty": empty, "dropped_oversize": oversize}
+        print(json.dumps({"schema": 1, "out": str(out), **counts}))
         return
     print(f"{out}: {len(found)} requests")
     if drop_empty:
