@@ -45,6 +45,7 @@ def peak_wait(view: View, i: int, capacity: float) -> int:
     Usage grows between completions, so those of the running requests up to i's own, and i's own, are the only steps to
     test (arXiv 2502.07115, §4). If usage exceeds the capacity by e at some step t, it does so for every start earlier
     than e steps from now, because a later start lowers i's part at t by one token a step: no use to ask before.
+    With paged memory usage is counted in whole blocks.
     """
     end = view.step + remaining(view, i)
     base = view.requests[i].prompt + view.requests[i].generated - view.step
@@ -56,15 +57,33 @@ def peak_wait(view: View, i: int, capacity: float) -> int:
         total += running[x].offset
         alive += 1
         x -= 1
-    excess = max(excess, total + alive * end - capacity)
+    excess = max(excess, _excess(view, x + 1, base, total, alive, end, capacity))
     while x >= 0:
         at = running[x].end
         while x >= 0 and running[x].end == at:
             total += running[x].offset
             alive += 1
             x -= 1
-        excess = max(excess, total + alive * at - capacity)
+        excess = max(excess, _excess(view, x + 1, base, total, alive, at, capacity))
     return START if excess <= 0 else math.ceil(excess)
+
+
+@njit()
+def _excess(view: View, first: int, base: int, total: int, alive: int, at: int, capacity: float) -> float:
+    """Tokens by which step ``at`` is over, at least, for the request with ``base`` and ``running[first:]``; 0 if not.
+
+    ``total + alive · at`` tokens are in use, and at most a block less one token more in each request's last block.
+    Whole blocks are counted only where that decides. A start d steps later frees up to ⌈d/block⌉ blocks.
+    """
+    tokens = total + alive * at
+    rounding = view.block - 1
+    if tokens > capacity or tokens + alive * rounding <= capacity:
+        return max(0.0, tokens - capacity)
+    used = -(-(base + at) // view.block)
+    for r in view.running[first:]:
+        used += -(-(r.offset + at) // view.block)
+    over = used * view.block - capacity
+    return max(1.0, over - rounding) if over > 0 else 0.0
 
 
 @njit()
