@@ -43,9 +43,7 @@ def test_later_requests_use_what_was_learned(engine, before: Before) -> None:
 
 def test_a_stream_passes_event_by_event(engine, before: Before) -> None:
     proxy, client = before()
-    with client.stream(
-        "POST", "/v1/completions", json={"stream": True, "max_tokens": 3, "wait": True}
-    ) as answer:
+    with client.stream("POST", "/v1/completions", json={"stream": True, "max_tokens": 3, "wait": True}) as answer:
         chunks = answer.iter_raw()
         assert next(chunks) == b'data: {"choices":[{"text":"0"}]}\n\n'
         engine.go.set()
@@ -81,9 +79,9 @@ def test_the_log_holds_lengths_and_no_text(before: Before, tmp_path: Path) -> No
     assert not any(word in text for word in ("private", "sk-one", "somebody"))
     rows = [json.loads(line) for line in text.splitlines()]
     assert [row["client"] for row in rows] == [1, 2, 1]
-    assert {
-        (row["prompt_tokens"], row["output_tokens"], row["estimated"], row["status"]) for row in rows
-    } == {(6, 7, False, 200)}
+    assert {(row["prompt_tokens"], row["output_tokens"], row["estimated"], row["status"]) for row in rows} == {
+        (6, 7, False, 200)
+    }
     assert all(0 < row["first_byte_s"] <= row["latency_s"] < 10 for row in rows)
 
 

@@ -61,16 +61,12 @@ def test_bytes_before_the_priority_are_untouched() -> None:
     assert with_priority(body, asked, 7) == b'{ "temperature": 1.0, "prompt":"\\u00e9","priority":7}'
 
 
-STREAM = b"".join(
-    b'data: {"choices":[{"text":"\\"completion_tokens\\": 99\\ndata: {"}]}\n\n' for _ in range(5)
-)
+STREAM = b"".join(b'data: {"choices":[{"text":"\\"completion_tokens\\": 99\\ndata: {"}]}\n\n' for _ in range(5))
 
 
 @given(st.lists(st.integers(0, 500)), st.booleans())
 def test_answers_are_counted_across_any_chunks(cuts: list[int], usage: bool) -> None:
-    stated = (
-        b'data: {"choices":[],"usage":{"prompt_tokens":12,"total_tokens":135,"completion_tokens":123}}\n\n'
-    )
+    stated = b'data: {"choices":[],"usage":{"prompt_tokens":12,"total_tokens":135,"completion_tokens":123}}\n\n'
     text = STREAM + (stated if usage else b"") + b"data: [DONE]\n\n"
     answer = Answer()
     for left, right in zip([0, *sorted(cuts)], [*sorted(cuts), len(text)], strict=True):
