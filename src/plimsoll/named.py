@@ -82,9 +82,9 @@ def _values(kind: Any, given: str, what: str) -> dict[str, Any]:
     for place, pair in enumerate(filter(None, given.split(","))):
         key, equals, text = pair.partition("=")
         if not equals:
-            key, text = (kind._fields[place] if place < len(kind._fields) else pair), pair
+            key, text = (kind._fields[place] if place < len(kind._fields) else f"value {place + 1}"), pair
         if key not in kind._fields:
-            raise InputError(f"{what}: no parameter {key!r}; it has {', '.join(kind._fields) or 'none'}")
+            raise InputError(f"{what}: no parameter {key}; it has {', '.join(kind._fields) or 'none'}")
         values[key] = _value(text, get_type_hints(kind)[key], f"{what}: {key}")
     missing = [name for name in kind._fields if name not in kind._field_defaults and name not in values]
     if missing:

@@ -20,7 +20,8 @@ class Progress:
 def call(loop: Callable[..., Any], *arguments: Any, total: int, progress: Progress | None) -> Any:
     """``loop(*arguments, flags)`` with ``flags`` of shape (2,): requests done so far, and 1 to ask it to stop.
 
-    ``total`` is what there is to do. With ``progress`` the loop runs in a thread of its own, so that it can be watched, and Ctrl-C stops it.
+    ``total`` is what there is to do. With ``progress`` the loop runs in a thread of its own, so that it can be
+    watched, and Ctrl-C stops it.
     """
     flags = np.zeros(2, np.int64)
     if progress is None:

@@ -4,99 +4,153 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ..jit import njit
-from ..policy.view import View
+from ..policy.view import History, View
 
 ABSENT = -(1 << 60)
+FOREVER = 1 << 60
+
+CLOCK = np.dtype(
+    [
+        ("now", np.int64),  # this epoch
+        ("k", np.int64),  # how many are running
+        ("held", np.int64),  # Σ offset over them: together they hold held + k · t in round t
+        ("due", np.int64),  # the first epoch at which one of them leaves
+        ("arrived", np.int64),
+        ("done", np.int64),
+        ("started", np.int64),  # starts so far
+        ("evicted", np.int64),  # at this epoch
+        ("changed", np.bool_),  # something left the batch at this epoch
+        ("head", np.int64),  # the request that was last refused
+        ("retry", np.int64),  # … and the epoch at which to ask for it again
+        ("churn", np.int64),  # overflows since the last completion
+        ("overflows", np.int64),
+        ("events", np.int64),
+        ("peak", np.int64),
+        ("area", np.float64),  # Σ use over all rounds so far
+        ("status", np.int64),
+        ("fault", np.int64),  # the request (or count) that a bad status is about
+    ],
+    align=True,
+)
 
 
 class State(NamedTuple):
-    """The arrays of a run. ``output`` is the truth and stays out of every view."""
+    """All that a run works on. ``output`` is the truth and stays out of every view."""
 
+    capacity: int  # M, tokens
+    own: int  # bits of the hooks that the policy or the predictor brings itself
+    recompute: bool  # an evicted request keeps its tokens
+    clock: Any  # (1,) of CLOCK
     requests: Any  # (n,) of REQUEST
     output: Any  # (n,) tokens
+    times: Any  # (n, 3) last start, first token, finish; −1 where never
     running: Any  # (room,) of RUNNING, the first k in use, by ascending predicted end
-    due: Any  # (room,) the round after which each running request truly leaves
+    due: Any  # (room,) the epoch at which each running request truly leaves
     out: Any  # (room,) ids, room for a hook's answer
     survival: Any  # (kinds, grid points)
-    columns: Any  # the policy's
+    p: Any  # parameters of the policy, its columns and its memory
+    columns: Any
     memory: Any
-    facts: Any  # the predictor's
+    q: Any  # parameters of the predictor, its columns and its memory
+    facts: Any
     notes: Any
     dice: Any  # (6,)
 
 
 @njit()
-def look(state: State, now: int, k: int, held: int, capacity: int, evicted: int) -> View:
-    """The view at epoch ``now``; ``held`` is Σ offset over the k running requests."""
-    use = held + k * (now + 1)
+def look(state: State) -> View:
+    """What the policy sees at this epoch."""
+    c, capacity = state.clock[0], state.capacity
+    use = c.held + c.k * (c.now + 1)
     return View(
-        float(now), now, capacity, 1, capacity - use - 1, max(0, use - capacity), evicted,
-        state.requests, state.running[:k], state.survival, state.columns, state.memory, state.dice,
+        float(c.now), c.now, capacity, 1, capacity - use - 1, max(0, use - capacity), c.evicted, state.requests,
+        state.running[: c.k], state.survival, state.columns, state.memory, state.dice,
     )  # fmt: skip
 
 
 @njit()
-def insert(state: State, k: int, i: int, end: int, base: int, due: int) -> None:
-    """Add request i to the k running ones."""
-    running = state.running
-    x = k
+def past(state: State) -> History:
+    """What the predictor sees at this epoch."""
+    c = state.clock[0]
+    return History(
+        float(c.now), c.now, state.requests, state.running[: c.k], state.survival, state.facts, state.notes
+    )  # fmt: skip
+
+
+@njit()
+def insert(state: State, i: int, end: int, due: int) -> None:
+    """Request i runs from this epoch on, until ``due``; it is predicted to finish at ``end``."""
+    c, running = state.clock[0], state.running
+    x = c.k
     while x > 0 and running[x - 1].end > end:
         running[x] = running[x - 1]
         state.due[x] = state.due[x - 1]
         x -= 1
+    offset = state.requests[i].prompt + state.requests[i].generated - c.now
     running[x].id = i
     running[x].end = end
-    running[x].offset = base
+    running[x].offset = offset
     state.due[x] = due
+    c.k += 1
+    c.held += offset
+    c.due = min(c.due, due)
 
 
 @njit()
-def take_due(state: State, k: int, now: int) -> int:
-    """Move the ids of the running requests that leave at ``now`` to ``out``; return their count.
+def take_due(state: State) -> int:
+    """Move the ids of the running requests that leave at this epoch to ``out``; return their count.
 
     Those that stay although predicted to be done are now predicted to need one more token.
     """
-    left, kept = 0, 0
-    for x in range(k):
-        if state.due[x] <= now:
-            state.out[left] = state.running[x].id
+    c, running = state.clock[0], state.running
+    left, kept, first = 0, 0, FOREVER
+    for x in range(c.k):
+        if state.due[x] <= c.now:
+            state.out[left] = running[x].id
+            c.held -= running[x].offset
             left += 1
         else:
             if left > 0:
-                state.running[kept] = state.running[x]
+                running[kept] = running[x]
                 state.due[kept] = state.due[x]
-            if state.running[kept].end <= now:
-                state.running[kept].end = now + 1
+            if running[kept].end <= c.now:
+                running[kept].end = c.now + 1
+            first = min(first, state.due[kept])
             kept += 1
+    c.k = kept
+    c.due = first
     return left
 
 
 @njit()
-def take(state: State, k: int, count: int) -> int:
-    """Remove the requests ``out[:count]`` from the k running ones; return Σ offset removed or ABSENT."""
-    freed, found, kept = 0, 0, 0
-    for x in range(k):
-        leaves = False
-        for y in range(count):
-            if state.running[x].id == state.out[y]:
-                leaves = True
+def take(state: State, count: int) -> bool:
+    """Remove the requests ``out[:count]`` from the running ones; False, and nothing removed, if one is not there."""
+    c, running = state.clock[0], state.running
+    found = 0
+    for y in range(count):
+        for x in range(c.k):
+            if running[x].id == state.out[y]:
+                found += 1
                 break
-        if leaves:
-            freed += state.running[x].offset
-            found += 1
-        else:
-            if found > 0:
-                state.running[kept] = state.running[x]
+    if found != count:
+        return False
+    kept, first = 0, FOREVER
+    for x in range(c.k):
+        stays = True
+        for y in range(count):
+            if running[x].id == state.out[y]:
+                stays = False
+                c.held -= running[x].offset
+                break
+        if stays:
+            if kept < x:
+                running[kept] = running[x]
                 state.due[kept] = state.due[x]
+            first = min(first, state.due[kept])
             kept += 1
-    return freed if found == count else ABSENT
-
-
-@njit()
-def soonest(state: State, k: int) -> int:
-    """The first round after which a running request leaves."""
-    first = state.due[0]
-    for x in range(1, k):
-        first = min(first, state.due[x])
-    return first
+    c.k = kept
+    c.due = first
+    return True

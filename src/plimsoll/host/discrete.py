@@ -10,12 +10,12 @@ import numpy as np
 
 from ..errors import CapacityError, InputError, PolicyError
 from ..policy.draw import new_dice
-from ..policy.protocol import ask, failed, parameters
+from ..policy.protocol import ask, failed, has, parameters
 from ..policy.view import RUNNING, records
 from ..progress import Progress, call
 from ..trace import Floats, Trace
 from . import rounds as loop
-from .batch import State
+from .batch import CLOCK, State
 from .prepare import Prepared, prepare
 from .result import Result
 
@@ -58,60 +58,55 @@ class Rounds:
                 f"{type(policy).__name__} selects who takes part in a step: run it in the iterations host"
             )
         ready = prepare(trace, self.arrivals(trace), policy, predictor, self.capacity, seed)
-        state = self._state(ready, seed)
+        state = self._state(ready, policy, predictor, seed)
         hooks = [ask(policy, hook, compiled) for hook in ("rank", "admit", "evict", "limit", "wake")]
         hooks += [ask(predictor, hook, compiled) for hook in ("predict", "learn")]
         run = loop.run if compiled else getattr(loop.run, "py_func", loop.run)
-        numbers = (parameters(policy), ready.predictor_parameters, state)
-        recompute = bool(getattr(policy, "recompute", False))
         began = time.perf_counter()
         try:
-            limits = (recompute, self.capacity, self.max_rounds)
-            done = call(run, *hooks, *numbers, *limits, total=len(trace), progress=progress)
+            attempts = call(run, *hooks, state, self.max_rounds, total=len(trace), progress=progress)
         except (ArithmeticError, IndexError, ValueError, TypeError) as error:
             raise failed(error, policy) from error
-        return self._result(trace, policy, ready, done, time.perf_counter() - began)
+        wall_s = time.perf_counter() - began
+        _raise(state, policy, self.capacity)
+        return self._result(trace, ready, state, attempts, wall_s)
 
-    def _state(self, ready: Prepared, seed: int) -> State:
-        room = int(min(len(ready.output), self.capacity // (int(ready.requests["prompt"].min()) + 1))) + 1
-        running = records(room, RUNNING)
+    def _state(self, ready: Prepared, policy: Any, predictor: Any, seed: int) -> State:
+        n = len(ready.output)
+        room = int(min(n, self.capacity // (int(ready.requests["prompt"].min()) + 1))) + 1
         due, out = np.zeros((2, room), np.int64)
+        own = loop.LIMITS * has(policy, "limit") | loop.WAKES * has(policy, "wake")
+        own |= loop.LEARNS * (has(predictor, "predict") or has(predictor, "learn"))
         return State(
-            ready.requests, ready.output, running, due, out, ready.survival, ready.plan.columns, ready.plan.memory,
-            ready.facts, ready.notes, new_dice(seed),
+            self.capacity, own, bool(getattr(policy, "recompute", False)), records(1, CLOCK), ready.requests,
+            ready.output, np.full((n, 3), -1, np.int64), records(room, RUNNING), due, out, ready.survival,
+            parameters(policy), *ready.plan, ready.predictor_parameters, ready.facts, ready.notes, new_dice(seed),
         )  # fmt: skip
 
-    def _result(self, trace: Trace, policy: Any, ready: Prepared, done: Any, wall_s: float) -> Result:
-        status, fault, times, attempts, figures = done
-        requests = ready.requests
-        _raise(status, int(fault), requests, policy, self.capacity)
-        peak, area, last, overflows, events = figures.tolist()
+    def _result(self, trace: Trace, ready: Prepared, state: State, attempts: Any, wall_s: float) -> Result:
+        clock, requests = state.clock[0], ready.requests
         back = np.argsort(ready.order, kind="mergesort")
-        seen = np.where(times >= 0, times, np.nan)[back]
-        attempts[:, 0] = ready.order[attempts[:, 0]]
-        length = max(1.0, last - requests["arrival"][0])
+        start, first_token, finish = np.where(state.times >= 0, state.times, np.nan)[back].T
         columns = (np.array(requests[name])[back] for name in ("arrival", "predicted", "evictions"))
         arrival, predicted, evictions = columns
-        start, first_token, finish = seen.T
+        attempts[:, 0] = ready.order[attempts[:, 0]]
+        length = max(1.0, clock.now - requests["arrival"][0])
         return Result(
             "rounds", arrival, start, first_token, finish, trace.prompt, trace.output, predicted, evictions, attempts,
-            self.capacity, int(peak), area / (self.capacity * length), wall_s,
-            "unstable" if status in _UNSTABLE else "ok", _UNSTABLE.get(status, ""), trace.client,
-            more={"overflows": overflows, "events": events},
+            self.capacity, int(clock.peak), float(clock.area) / (self.capacity * length), wall_s,
+            "unstable" if clock.status in _UNSTABLE else "ok", _UNSTABLE.get(int(clock.status), ""), trace.client,
+            more={"overflows": int(clock.overflows), "events": int(clock.events)},
         )  # fmt: skip
 
 
-def _raise(status: int, fault: int, requests: Any, policy: Any, capacity: int) -> None:
-    name = type(policy).__name__
+def _raise(state: State, policy: Any, capacity: int) -> None:
+    status, fault, name = state.clock[0].status, int(state.clock[0].fault), type(policy).__name__
     if status == loop.OVERFULL:
-        raise CapacityError(
-            f"{name} starts request {fault} (prompt {requests[fault][0]}) and overfills the cache of {capacity} tokens"
-        )
+        prompt = state.requests[fault].prompt
+        raise CapacityError(f"{name} starts request {fault} (prompt {prompt}) and overfills the {capacity} tokens")
     if status == loop.NOT_RUNNING:
-        raise PolicyError(
-            f"{name}.evict named {fault} requests of which not all are running, or none while the cache overflows"
-        )
+        raise PolicyError(f"{name}.evict named {fault} requests while the cache overflows: not running ones, or none")
     if status == loop.NAN:
-        raise PolicyError(f"{name}.rank of request {fault} (prompt {requests[fault][0]}) is not a number")
+        raise PolicyError(f"{name}.rank of request {fault} (prompt {state.requests[fault].prompt}) is not a number")
     if status == loop.STOPPED:
         raise KeyboardInterrupt

@@ -1,192 +1,210 @@
 """The discrete-round model (arXiv 2502.07115, §2): an event loop that never touches each request at each token.
 
-A request started at epoch k holds s + (t − k) tokens in round t = k + 1 … k + o and completes at k + o; its memory is
-free for a request started at that epoch. Between two events (arrival, completion, overflow, wake) the batch is the same
-and its use grows by one token per running request a round, so the loop goes from event to event.
+A request started at epoch k holds s + (t − k) tokens in round t = k + 1 … k + o and completes at k + o; its memory
+is free for a request started at that epoch. Between two events (arrival, completion, overflow, wake) the batch is the
+same and its use grows by one token per running request a round, so the loop goes from event to event.
 """
 
 from __future__ import annotations
 
 import heapq
 import math
+from typing import Any
 
 import numpy as np
-from numba import types
+from numba import from_dtype, types
 
 from ..jit import njit
 from ..policy.protocol import CHANGE, SKIP, START, function_types
-from ..policy.view import BATCH, FLOATS, INT, INTS, REQUESTS, TABLE, History
-from .batch import ABSENT, State, insert, look, soonest, take, take_due
+from ..policy.view import BATCH, FLOATS, INT, INTS, REQUESTS, TABLE
+from .batch import CLOCK, FOREVER, State, insert, look, past, take, take_due
 
 OK, STUCK, CHURN, LATE, OVERFULL, NOT_RUNNING, NAN, STOPPED = range(8)
-FOREVER = CHANGE << 1
+LIMITS, WAKES, LEARNS = 1, 2, 4  # bits of ``own``: hooks that the policy or the predictor brings itself
 _CHURN = 10_000  # overflows in a row without a completion: the run repeats itself
 
 _HOOKS = function_types("rank", "admit", "evict", "limit", "wake", "predict", "learn")
-_STATE = types.NamedTuple((REQUESTS, INTS, BATCH, INTS, INTS, TABLE, TABLE, FLOATS, TABLE, FLOATS, INTS), State)
 _TIMES = types.Array(INT, 2, "C")
-_RESULT = types.Tuple((INT, INT, _TIMES, _TIMES, FLOATS))
+_CLOCKS = types.Array(from_dtype(CLOCK), 1, "C")
+_STATE = types.NamedTuple(
+    (
+        *(INT, INT, types.boolean, _CLOCKS, REQUESTS, INTS, _TIMES, BATCH, INTS, INTS, TABLE),
+        *(FLOATS, TABLE, FLOATS, FLOATS, TABLE, FLOATS, INTS),
+    ),
+    State,
+)
 
 
 @njit()
-def rejoin(state: State, i: int, now: int, started: int, recompute: bool) -> None:
-    """Note on an evicted request what its attempt taught: its output is longer than the tokens it had."""
-    r = state.requests[i]
-    tokens = r.generated + now - started
+def rejoin(rank: Any, state: State, waiting: Any, attempts: Any, i: int) -> None:
+    """Put an evicted request back into the queue; its attempt taught that its output is longer than it got."""
+    c, r = state.clock[0], state.requests[i]
+    started = state.times[i, 0]
+    attempts.append((i, started, c.now, r.generated))
+    tokens = r.generated + c.now - started
     r.predicted = max(r.predicted, tokens + 1.0)
     r.lower = max(r.lower, tokens + 1.0)
     r.upper = max(r.upper, r.lower)
     r.evictions += 1
-    r.generated = tokens if recompute else 0
+    r.generated = tokens if state.recompute else 0
+    heapq.heappush(waiting, (rank(look(state), state.p, i), i))
 
 
 @njit()
-def logged(log, count: int, i: int, started: int, now: int, kept: int):  # pyright: ignore[reportMissingParameterType]
-    """Append one attempt (id, start, stop, tokens kept before it) to the growing log."""
-    if count == len(log):
-        longer = np.empty((2 * count, 4), np.int64)
-        longer[:count] = log
-        log = longer
-    log[count, 0], log[count, 1], log[count, 2], log[count, 3] = i, started, now, kept
-    return log
+def leave(rank: Any, learn: Any, state: State, waiting: Any, attempts: Any) -> None:
+    """Completions free their memory; requests at their limit go back to the queue."""
+    c = state.clock[0]
+    left = take_due(state)
+    for y in range(left):
+        i = state.out[y]
+        kept = state.requests[i].generated
+        if kept + c.now - state.times[i, 0] >= state.output[i]:
+            attempts.append((i, state.times[i, 0], c.now, kept))
+            state.times[i, 2] = c.now
+            c.done += 1
+            c.churn = 0
+            if state.own & LEARNS:
+                learn(past(state), state.q, i, state.output[i])
+        else:
+            rejoin(rank, state, waiting, attempts, i)
+    c.changed = left > 0
 
 
-@njit(_RESULT(*_HOOKS, FLOATS, FLOATS, _STATE, types.boolean, INT, INT, INTS))
-def run(rank, admit, evict, limit, wake, predict, learn, p, q, state, recompute, capacity, max_rounds, progress):
-    """Schedule every request; see ``simulate`` for the meaning of what comes back.
+@njit()
+def arrive(rank: Any, predict: Any, state: State, waiting: Any) -> None:
+    """Requests that have come join the queue."""
+    c, requests = state.clock[0], state.requests
+    view = look(state)
+    while c.arrived < len(requests) and requests[c.arrived].arrival <= c.now:
+        i = c.arrived
+        if state.own & LEARNS:
+            predict(past(state), state.q, i)
+        place = rank(view, state.p, i)
+        if math.isnan(place):
+            c.status, c.fault = NAN, i
+        heapq.heappush(waiting, (place, i))
+        c.arrived += 1
+
+
+@njit()
+def make_room(rank: Any, evict: Any, state: State, waiting: Any, attempts: Any) -> None:
+    """Evict whom the policy names until the next round fits."""
+    c = state.clock[0]
+    while c.held + c.k * (c.now + 1) > state.capacity:
+        count = evict(look(state), state.p, state.out)
+        if count < 1 or count > c.k or not take(state, count):
+            c.status, c.fault = NOT_RUNNING, count
+            return
+        c.evicted += count
+        for y in range(count):
+            rejoin(rank, state, waiting, attempts, state.out[y])
+    c.overflows += 1
+    c.churn += 1
+    c.changed = True
+
+
+@njit()
+def start_some(admit: Any, limit: Any, state: State, waiting: Any, skipped: Any) -> None:
+    """Ask for the head of the queue, and go on while the policy starts it."""
+    c = state.clock[0]
+    while len(waiting) > 0:
+        i = waiting[0][1]
+        if i == c.head and c.now < c.retry and not c.changed:
+            break
+        view = look(state)
+        verdict = admit(view, state.p, i)
+        if verdict == SKIP:
+            skipped.append(heapq.heappop(waiting))
+            continue
+        if verdict != START:
+            c.head, c.retry, c.changed = i, c.now + max(1, verdict), False
+            break
+        r = state.requests[i]
+        if r.prompt + r.generated > view.free:
+            c.status, c.fault = OVERFULL, i
+            return
+        heapq.heappop(waiting)
+        tokens = state.output[i] - r.generated
+        if state.own & LIMITS:
+            tokens = min(tokens, max(1, limit(view, state.p, i)))
+        insert(state, i, c.now + max(1, math.ceil(r.predicted) - r.generated), c.now + tokens)
+        r.turn = c.started
+        c.started += 1
+        state.times[i, 0] = c.now
+        if r.generated == 0:
+            state.times[i, 1] = c.now + 1
+    if len(skipped) > 0:
+        while len(skipped) > 0:
+            heapq.heappush(waiting, skipped.pop())
+        c.head, c.retry = waiting[0][1], c.now + 1
+
+
+@njit()
+def next_epoch(wake: Any, state: State, waiting: Any) -> int:
+    """The next epoch at which something happens or the policy wants to be asked."""
+    c = state.clock[0]
+    following = c.due
+    if c.k > 0:
+        following = min(following, (state.capacity - c.held) // c.k)
+    if c.arrived < len(state.requests):
+        following = min(following, int(state.requests[c.arrived].arrival))
+    if len(waiting) > 0:
+        following = min(following, c.retry)
+    if state.own & WAKES:
+        call = wake(look(state), state.p)
+        if call < following:
+            following = math.ceil(call)
+    return max(c.now + 1, following)
+
+
+@njit(types.Array(INT, 2, "C")(*_HOOKS, _STATE, INT, INTS))
+def run(rank, admit, evict, limit, wake, predict, learn, state, max_rounds, progress):
+    """Schedule every request; ``state.times`` and ``state.clock`` hold the outcome.
+
+    Parameters
+    ----------
+    max_rounds : a run that goes on beyond it ends LATE.
+    progress : shape (2,), see ``plimsoll.progress``.
 
     Returns
     -------
-    status, the request at fault, times (n, 3: last start, first token, finish; −1 where never), attempts (a, 4), and
-    figures (peak tokens, Σ use over all rounds, last round, overflows, events).
+    attempts, shape (a, 4): id, start, stop and the tokens kept before, in the order of the stops.
     """
-    requests, output = state.requests, state.output
-    n = len(requests)
-    times = np.full((n, 3), -1, np.int64)
-    log, attempts = np.empty((n + 16, 4), np.int64), 0
-    waiting = [(0.0, 0)]
+    n, c = len(state.requests), state.clock[0]
+    waiting, skipped, attempts = [(0.0, 0)], [(0.0, 0)], [(0, 0, 0, 0)]
     waiting.pop()
-    skipped = [(0.0, 0)]
     skipped.pop()
-    now, arrived, done, k, held, turn, first_due = int(requests[0].arrival), 0, 0, 0, 0, 0, FOREVER
-    head, retry, churn, overflows, events, status, fault = -1, 0, 0, 0, 0, OK, -1
-    peak, area = 0, 0.0
-    while done < n and status == OK:
-        events += 1
-        evicted, changed = 0, False
-        left = take_due(state, k, now) if first_due <= now or (k > 0 and state.running[0].end <= now) else 0
-        for y in range(left):
-            i = state.out[y]
-            held -= requests[i].prompt + requests[i].generated - times[i, 0]
-            log = logged(log, attempts, i, times[i, 0], now, requests[i].generated)
-            attempts += 1
-        k -= left
-        for y in range(left):
-            i = state.out[y]
-            if requests[i].generated + now - times[i, 0] >= output[i]:
-                times[i, 2] = now
-                done += 1
-                churn = 0
-                learn(
-                    History(float(now), now, requests, state.running[:k], state.survival, state.facts, state.notes),
-                    q,
-                    i,
-                    output[i],
-                )
-            else:
-                rejoin(state, i, now, times[i, 0], recompute)
-                heapq.heappush(waiting, (rank(look(state, now, k, held, capacity, 0), p, i), i))
-        if left > 0:
-            changed = True
-        while arrived < n and requests[arrived].arrival <= now:
-            predict(
-                History(float(now), now, requests, state.running[:k], state.survival, state.facts, state.notes),
-                q,
-                arrived,
-            )
-            place = rank(look(state, now, k, held, capacity, 0), p, arrived)
-            if math.isnan(place):
-                status, fault = NAN, arrived
-            heapq.heappush(waiting, (place, arrived))
-            arrived += 1
-        while held + k * (now + 1) > capacity and status == OK:
-            count = evict(look(state, now, k, held, capacity, evicted), p, state.out)
-            freed = take(state, k, count) if 0 < count <= k else ABSENT
-            if freed == ABSENT:
-                status, fault = NOT_RUNNING, count
-                break
-            k -= count
-            held -= freed
-            for y in range(count):
-                i = state.out[y]
-                log = logged(log, attempts, i, times[i, 0], now, requests[i].generated)
-                attempts += 1
-                rejoin(state, i, now, times[i, 0], recompute)
-                heapq.heappush(waiting, (rank(look(state, now, k, held, capacity, evicted), p, i), i))
-            evicted += count
-            changed = True
-        if evicted > 0:
-            overflows += 1
-            churn += 1
-        while len(waiting) > 0 and status == OK:
-            i = waiting[0][1]
-            if i == head and now < retry and not changed:
-                break
-            view = look(state, now, k, held, capacity, evicted)
-            verdict = admit(view, p, i)
-            if verdict == SKIP:
-                skipped.append(heapq.heappop(waiting))
-                continue
-            if verdict != START:
-                head, retry = i, now + max(1, verdict)
-                changed = False
-                break
-            r = requests[i]
-            if r.prompt + r.generated > view.free:
-                status, fault = OVERFULL, i
-                break
-            heapq.heappop(waiting)
-            needs = output[i] - r.generated
-            due = now + min(needs, max(1, limit(view, p, i)))
-            base = r.prompt + r.generated - now
-            insert(state, k, i, now + max(1, math.ceil(r.predicted) - r.generated), base, due)
-            held += base
-            k += 1
-            r.turn = turn
-            turn += 1
-            times[i, 0] = now
-            if r.generated == 0:
-                times[i, 1] = now + 1
-        if len(skipped) > 0:
-            while len(skipped) > 0:
-                heapq.heappush(waiting, skipped.pop())
-            head, retry = waiting[0][1], now + 1
-        first_due = soonest(state, k) if k > 0 else FOREVER
-        following = first_due
-        if k > 0:
-            following = min(following, max(now + 1, (capacity - held) // k))
-        if arrived < n:
-            following = min(following, max(now + 1, int(requests[arrived].arrival)))
-        if len(waiting) > 0:
-            following = min(following, max(now + 1, retry))
-        call = wake(look(state, now, k, held, capacity, evicted), p)
-        if call < following:
-            following = max(now + 1, math.ceil(call))
-        if status != OK or done == n:
+    attempts.pop()
+    c.now, c.due, c.head = int(state.requests[0].arrival), FOREVER, -1
+    while c.status == OK:
+        c.events += 1
+        c.evicted, c.changed = 0, False
+        if c.due <= c.now or (c.k > 0 and state.running[0].end <= c.now):
+            leave(rank, learn, state, waiting, attempts)
+        if c.arrived < n and state.requests[c.arrived].arrival <= c.now:
+            arrive(rank, predict, state, waiting)
+        if c.held + c.k * (c.now + 1) > state.capacity:
+            make_room(rank, evict, state, waiting, attempts)
+        if len(waiting) > 0 and c.status == OK:
+            start_some(admit, limit, state, waiting, skipped)
+        progress[0] = c.done
+        if c.status != OK or c.done == n:
             break
+        following = next_epoch(wake, state, waiting)
         if following >= CHANGE:
-            status = STUCK
-        elif churn > _CHURN:
-            status = CHURN
+            c.status = STUCK
+        elif c.churn > _CHURN:
+            c.status = CHURN
         elif following > max_rounds:
-            status = LATE
+            c.status = LATE
         elif progress[1] != 0:
-            status = STOPPED
+            c.status = STOPPED
         else:
-            rounds = following - now
-            area += held * rounds + k * (rounds * (now + following + 1) / 2)
-            peak = max(peak, held + k * following)
-            now = following
-            progress[0] = done
-    figures = np.array([float(peak), area, float(now), float(overflows), float(events)])
-    return status, fault, times, log[:attempts], figures
+            rounds = following - c.now
+            c.area += c.held * rounds + c.k * (rounds * (c.now + following + 1) / 2)
+            c.peak = max(c.peak, c.held + c.k * following)
+            c.now = following
+    log = np.empty((len(attempts), 4), np.int64)
+    for y in range(len(attempts)):
+        log[y, 0], log[y, 1], log[y, 2], log[y, 3] = attempts[y]
+    return log
