@@ -14,6 +14,7 @@ for name, summary in {
     "fluid": "Fluid equilibrium, stability region and WAIT thresholds of a trace or of types.",
     "proxy": "An OpenAI-API proxy that sets each request's priority.",
     "trace": "Describe, convert, generate and fetch traces.",
+    "predict": "Predictors of output length: train and evaluate.",
     "steptime": "Seconds per step of a model on a GPU: show and fit.",
 }.items():
     app.command(f"plimsoll.cli.{name.replace('-', '_')}:app", name=name, help=summary)

@@ -83,7 +83,7 @@ def lognormal(sigma: float) -> Floats:
     return np.array(tail)[None, :]
 
 
-def empirical(output: Ints, predicted: Ints, kind: Ints, kinds: int) -> Floats:
+def empirical(output: Ints, predicted: Ints | Floats, kind: Ints, kinds: int) -> Floats:
     """The observed curve of each class; a class without members gets that of all requests.
 
     Parameters

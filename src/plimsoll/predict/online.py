@@ -1,0 +1,133 @@
+"""A predictor that starts knowing nothing and learns from every finished request."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from ..jit import njit
+from ..trace import Floats, Trace
+from .belief import Belief, require
+from .features import BUCKETS, features
+from .hazard import censor, observe, quantile_of, renew, start_curve
+from .linear import CELLS, GROUPS, START, base, base_learn, linear, linear_learn
+from .survival import POINTS
+
+if TYPE_CHECKING:
+    from ..policy.view import History
+
+SLOTS = 48  # n-grams of a prompt that are looked at: the first that differ
+SAID = 0  # column: the log length as predicted on arrival
+GROUP = 1  # column: the hashed group
+GRAM = 2  # first column of n-grams
+KINDS = 8  # laws kept apart, by hashed group; one more for all
+ENOUGH = 50.0  # requests that a kind must have finished to be asked for its law
+POOL = 20.0  # requests' worth of the law of all in a kind's own
+SIGMA = 1.0  # log deviation of the law of the error believed at the start
+WEIGHTS = 2 * CELLS  # where in memory the linear model's weights begin
+LAWS = WEIGHTS + 2 * BUCKETS  # … and the counts of the laws
+ROWS = KINDS + 1
+
+
+class Online(NamedTuple):
+    """Running medians by client and prompt length, corrected by a hashed linear model of the prompt's words.
+
+    The law of the error, and with it the bounds, is learned beside them from the outputs of finished requests
+    and from the tokens that running ones have reached. All of it forgets, so that it follows a drift. It
+    learns from a request when it finishes and never sooner. Memory is bounded: 2 · 16,384 weights, 2 · 9,225
+    cells, 8 bytes each; and 50 numbers per request of a trace.
+
+    Parameters
+    ----------
+    half_life : finished requests after which an observation counts half, at least 10.
+    coverage : nominal share of outputs within the bounds, in [0.01, 0.99].
+    """
+
+    half_life: float = 2000.0
+    coverage: float = 0.8
+
+    def plan(self, trace: Trace, rng: np.random.Generator) -> Belief:
+        """Hash the prompts; outputs are not looked at."""
+        require(10 <= self.half_life < np.inf, "online", "half_life", self.half_life, "at least 10")
+        require(0.01 <= self.coverage <= 0.99, "online", "coverage", self.coverage, "in [0.01, 0.99]")
+        n = len(trace)
+        start = start_curve(1.0, SIGMA, 1.0)
+        laws = np.concatenate([np.ones(ROWS), np.zeros(ROWS), start, np.zeros((ROWS + 1) * POINTS)])
+        return Belief(
+            np.full(n, math.exp(START)),
+            np.full(n, KINDS, np.int64),
+            np.tile(start, (ROWS, 1)),
+            columns=columns(trace),
+            memory=np.concatenate([np.zeros(LAWS), laws]),
+        )
+
+    def predict(self, history: History, i: int) -> None:
+        """Median, bounds and law from what has finished so far."""
+        row, memory, r = history.columns[i], history.memory, history.requests[i]
+        group = int(row[GROUP])
+        said = base(memory[:WEIGHTS], group, r.prompt) + linear(memory[WEIGHTS:LAWS], row[GRAM:])
+        said = min(max(said, 0.0), 20.0)
+        row[SAID] = said
+        kind = group % KINDS
+        if memory[LAWS + ROWS + kind] < ENOUGH:
+            kind = KINDS
+        r.kind = kind
+        r.predicted = math.exp(said)
+        outside = 0.5 * (1.0 - self.coverage)
+        r.lower = max(1.0, math.floor(r.predicted * quantile_of(history.survival[kind], outside)))
+        r.upper = max(1.0, math.ceil(r.predicted * quantile_of(history.survival[kind], 1.0 - outside)))
+
+    def learn(self, history: History, i: int, output: int) -> None:
+        """Take the finished request's output to heart."""
+        row, memory, r = history.columns[i], history.memory, history.requests[i]
+        group, y = int(row[GROUP]), math.log(output)
+        ratio = output / math.exp(row[SAID])
+        count_in(history, KINDS, ratio, self.half_life)
+        count_in(history, group % KINDS, ratio, self.half_life)
+        here = base(memory[:WEIGHTS], group, r.prompt)
+        error = y - here - linear(memory[WEIGHTS:LAWS], row[GRAM:])
+        linear_learn(memory[WEIGHTS:LAWS], row[GRAM:], error, 0.5)
+        base_learn(memory[:WEIGHTS], group, r.prompt, y, self.half_life)
+
+
+@njit()
+def count_in(history: History, k: int, ratio: float, half_life: float) -> None:
+    """Count output/predicted in row ``k`` of the laws and renew its curve; running requests are censored."""
+    laws = history.memory[LAWS:]
+    clock, finished, start = laws[:ROWS], laws[ROWS : 2 * ROWS], laws[2 * ROWS : 2 * ROWS + POINTS]
+    deaths = laws[2 * ROWS + POINTS : 2 * ROWS + (ROWS + 1) * POINTS].reshape(ROWS, POINTS)
+    reached = laws[2 * ROWS + (ROWS + 1) * POINTS :]
+    finished[k] += 1.0
+    observe(deaths, clock, k, ratio, half_life)
+    reached[:] = 0.0
+    for x in range(len(history.running)):
+        r = history.running[x]
+        row = history.columns[r.id]
+        if k == KINDS or int(row[GROUP]) % KINDS == k:
+            tokens = history.step + r.offset - history.requests[r.id].prompt
+            censor(reached, max(0, tokens) / math.exp(row[SAID]))
+    if k == KINDS:
+        renew(history.survival[k], deaths[k], clock[k], reached, start, 1.0)
+    else:
+        renew(history.survival[k], deaths[k], clock[k], reached, history.survival[KINDS], POOL)
+
+
+def columns(trace: Trace) -> Floats:
+    """What ``Online`` keeps of each request, shape (n, c): its prediction, its group, its first n-grams."""
+    of = features(trace)
+    n, sizes = len(trace), np.minimum(np.diff(of.start), SLOTS)
+    slots = SLOTS if len(of.gram) else 0
+    table = np.full((n, GRAM + slots), -1.0)
+    table[:, SAID] = START
+    table[:, GROUP] = [group_code(name) for name in of.group]
+    place = np.arange(slots)[None, :] < sizes[:, None]
+    table[:, GRAM:][place] = of.gram[(of.start[:-1, None] + np.arange(slots)[None, :])[place]]
+    return table
+
+
+def group_code(name: str) -> int:
+    """The hashed group of a model or client, 0 … GROUPS − 1."""
+    return zlib.crc32(name.encode()) % GROUPS
