@@ -9,9 +9,7 @@ from plimsoll.predict.survival import GRID, ONE, POINTS, empirical
 FOREVER = 1e12
 
 
-def curve(
-    finished: list[float], running: list[float], half_life: float = FOREVER, trust: float = 0.0
-) -> np.ndarray:
+def curve(finished: list[float], running: list[float], half_life: float = FOREVER, trust: float = 0.0) -> np.ndarray:
     deaths, clock, reached, out = np.zeros((1, POINTS)), np.ones(1), np.zeros(POINTS), np.empty(POINTS)
     for ratio in finished:
         observe(deaths, clock, 0, ratio, half_life)

@@ -94,10 +94,8 @@ def evaluate(
 
     trained = load(model) if model else None
     trace = read_trace(log, drop_empty=drop_empty)
-    if trained:
-        found = evaluate_model(trained, trace)
-    else:
-        found = evaluate_splits(trace, splits, theta, coverage, seed)
+    parameters = (trace, splits, theta, coverage, seed)
+    found = evaluate_model(trained, trace) if trained else evaluate_splits(*parameters)
     if picture:
         draw(found, trace.name, picture)
     if as_json:

@@ -21,6 +21,7 @@ REQUEST = np.dtype(
         ("turn", np.int64),  # when it last started: the n-th start of the run
         ("kind", np.int64),  # its row in ``survival``
         ("client", np.int64),  # who sent it; 0 where the trace does not say
+        ("scale", np.float64),  # output tokens that ratio 1 of its law stands for; 0: its ``predicted``
     ],
     align=True,
 )
@@ -49,7 +50,7 @@ class View(NamedTuple):
     evicted: int  # requests evicted at this instant
     requests: Columns  # (n,) of REQUEST
     running: Columns  # (k,) of RUNNING, by ascending ``end``
-    survival: Columns  # (kinds, grid points): P(output / predicted > ratio), see policy.law
+    survival: Columns  # (kinds, grid points): P(output / scale > ratio), see policy.law
     columns: Columns  # (n, c) the policy's own columns, from its ``plan``
     memory: Columns  # (m,) the policy's own memory, from its ``plan``
     dice: Columns  # (6,) the state of the run's random generator, for policy.draw
@@ -60,7 +61,7 @@ class History(NamedTuple):
 
     now: float
     step: int
-    requests: Columns  # (n,) of REQUEST; ``predict`` fills predicted, lower, upper and kind of its request
+    requests: Columns  # (n,) of REQUEST; ``predict`` fills predicted, lower, upper, kind and scale of its request
     running: Columns  # (k,) of RUNNING
     survival: Columns  # (kinds, grid points), the predictor's to write
     columns: Columns  # (n, c) the predictor's own columns, from its ``plan``

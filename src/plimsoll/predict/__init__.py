@@ -5,7 +5,10 @@ from .belief import Belief, Predictor
 from .bit import OneBit
 from .classes import Classes, Rank
 from .error import Exact, Interval, Lognormal, Noisy, Upper
+from .law import Law
+from .learned import Learned
 from .load import load_predictor
+from .online import Online
 
 __all__ = [
     "Belief",
@@ -13,10 +16,13 @@ __all__ = [
     "Constant",
     "Exact",
     "Interval",
+    "Law",
+    "Learned",
     "Lognormal",
     "MaxTokens",
     "Noisy",
     "OneBit",
+    "Online",
     "Predictor",
     "Rank",
     "Upper",

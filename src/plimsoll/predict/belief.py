@@ -17,7 +17,8 @@ class Belief(NamedTuple):
     ----------
     predicted : shape (n,), output tokens, at least 1.
     kind : shape (n,), the row of ``survival`` that holds for each request.
-    survival : shape (kinds, POINTS), P(output/predicted > GRID[j]) for each kind (see ``survival.GRID``).
+    survival : shape (kinds, POINTS), P(output/predicted > GRID[j]) for each kind (see ``survival.GRID``). A
+        predictor that learns may make it relative to another length: see ``scale`` in ``policy.view.REQUEST``.
     lower, upper : shape (n,), output tokens: bounds on the output, or None when the predictor gives none.
     columns : shape (n, c), an online predictor's own columns, one row per request, or None.
     memory : shape (m,), an online predictor's own memory, or None.
@@ -51,9 +52,7 @@ def require(condition: bool, predictor: str, parameter: str, value: object, vali
         raise InputError(f"predictor {predictor}: {parameter} must be {valid}, not {value}")
 
 
-def one_kind(
-    predicted: Ints, survival: Floats, lower: Ints | None = None, upper: Ints | None = None
-) -> Belief:
+def one_kind(predicted: Ints, survival: Floats, lower: Ints | None = None, upper: Ints | None = None) -> Belief:
     """The belief of a predictor whose error has one law for all requests."""
     return Belief(predicted, np.zeros(len(predicted), np.int64), survival, lower, upper)
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..trace import Floats, Ints, Trace
-from .belief import Belief, require, whole
+from .belief import Belief, require
 from .survival import empirical
 
 
@@ -25,7 +25,7 @@ class OneBit(NamedTuple):
     References
     ----------
     Kong et al. (2026), arXiv:2606.22327, Algorithm 2 and Theorems 3.3 and 3.5. They leave the proxies of
-    their experiments open; ``means`` is our practical default. Proxies are rounded to whole tokens.
+    their experiments open; ``means`` is our practical default. Proxies need not be whole.
     """
 
     theta: float = 0.0
@@ -47,7 +47,7 @@ class OneBit(NamedTuple):
             proxies = burst(longest)
         else:
             proxies = geometric(float(trace.output.mean()), theta)
-        predicted = whole(proxies)[bit]
+        predicted = np.maximum(proxies, 1.0)[bit]
         return Belief(predicted, bit, empirical(trace.output, predicted, bit, 2))
 
 

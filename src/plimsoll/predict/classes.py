@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..trace import Floats, Ints, Trace
-from .belief import Belief, require, whole
+from .belief import Belief, require
 from .bit import class_means
 from .survival import empirical
 
@@ -55,7 +55,7 @@ class Classes(NamedTuple):
         draw = rng.uniform(size=len(trace))
         kind = np.minimum((draw[:, None] >= reach[true]).sum(axis=1), self.k - 1).astype(np.int64)
         lengths = np.array(PUBLISHED_MEANS) if published else class_means(trace.output, kind, self.k)
-        predicted = whole(lengths)[kind]
+        predicted = lengths[kind]
         return Belief(predicted, kind, empirical(trace.output, predicted, kind, self.k))
 
 

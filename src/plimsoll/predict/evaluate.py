@@ -65,9 +65,7 @@ def evaluate_splits(
     if splits < 1:
         raise InputError(f"--splits must be at least 1, not {splits}")
     if len(trace) < FEWEST:
-        raise InputError(
-            f"{trace.name}: {len(trace)} requests are too few to learn from; {FEWEST} are needed"
-        )
+        raise InputError(f"{trace.name}: {len(trace)} requests are too few to learn from; {FEWEST} are needed")
     of, block = features(trace), prompt_blocks(trace)
     judged: list[Judged] = []
     for split in range(splits):
@@ -84,9 +82,7 @@ def parted(block: Ints, seed: int) -> tuple[Ints, Ints]:
     return np.flatnonzero(~test), np.flatnonzero(test)
 
 
-def fit_rows(
-    of: Features, output: Ints, block: Ints, known: Ints, theta: float, coverage: float, seed: int
-) -> Model:
+def fit_rows(of: Features, output: Ints, block: Ints, known: Ints, theta: float, coverage: float, seed: int) -> Model:
     """A model trained on the rows ``known``."""
     inner = np.unique(block[known], return_inverse=True)[1].astype(np.int64)
     held = held_out(inner, 0.25, seed)

@@ -114,9 +114,7 @@ def bucket(gram: str) -> int:
     return zlib.crc32(gram.encode("utf-8", "replace")) % BUCKETS
 
 
-def _of_prompt(
-    prompt: Any, seen: dict[str, tuple[Ints, Floats, list[float]]]
-) -> tuple[Ints, Floats, list[float]]:
+def _of_prompt(prompt: Any, seen: dict[str, tuple[Ints, Floats, list[float]]]) -> tuple[Ints, Floats, list[float]]:
     if isinstance(prompt, str) and prompt in seen:
         return seen[prompt]
     count: dict[int, int] = {}

@@ -115,7 +115,6 @@ def bucket_of(prompt: int, buckets: int) -> int:
 def start_curve(median: float, sigma: float, scale: float) -> Floats:
     """A lognormal curve to start from, shape (POINTS,): median tokens, log deviation, scale tokens."""
     tail = [
-        math.erfc(math.log(ratio * scale / median) / sigma / math.sqrt(2.0)) / 2 if ratio > 0 else 1.0
-        for ratio in GRID
+        math.erfc(math.log(ratio * scale / median) / sigma / math.sqrt(2.0)) / 2 if ratio > 0 else 1.0 for ratio in GRID
     ]
     return np.array(tail)

@@ -9,7 +9,7 @@ import numpy as np
 from ..jit import njit
 from ..trace import Trace
 from .belief import Belief, require
-from .hazard import bucket_of, censor, observe, quantile_of, renew, start_curve
+from .hazard import bucket_of, censor, mean_of, observe, quantile_of, renew, start_curve
 from .survival import POINTS
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ POOL = 10.0  # requests' worth of the law of all in a kind's own
 class Law(NamedTuple):
     """The survival curve of all outputs, learned from finished and running requests alone.
 
-    Every request is predicted the same length, the scale of the curve; what differs is the law, where clients
-    or prompt buckets are kept apart. Nothing is known at the start but a vague lognormal law worth one
-    request.
+    A request is predicted the mean output of its kind so far: the same for all, unless clients or prompt
+    buckets are kept apart. The curve is relative to a fixed length, so requests that wait profit from what is
+    learned while they do. Nothing is known at the start but a vague lognormal law worth one request.
 
     Parameters
     ----------
@@ -62,7 +62,8 @@ class Law(NamedTuple):
         if history.memory[rows + kind] < ENOUGH:
             kind = rows - 1
         r.kind = kind
-        r.predicted = SCALE
+        r.predicted = max(1.0, SCALE * mean_of(history.survival[kind]))
+        r.scale = SCALE
         r.lower = max(1.0, SCALE * quantile_of(history.survival[kind], 0.1))
         r.upper = max(r.lower, SCALE * quantile_of(history.survival[kind], 0.9))
 
@@ -83,9 +84,7 @@ def own_kind(history: History, i: int, clients: int, buckets: int) -> int:
 
 
 @njit()
-def count_in(
-    history: History, k: int, rows: int, output: int, half_life: float, clients: int, buckets: int
-) -> None:
+def count_in(history: History, k: int, rows: int, output: int, half_life: float, clients: int, buckets: int) -> None:
     """Count an output in row ``k`` and renew its curve; the running requests of the kind are censored."""
     memory = history.memory
     clock, finished = memory[:rows], memory[rows : 2 * rows]

@@ -33,6 +33,6 @@ class Learned(NamedTuple):
         seen = forecast(model, features(trace))
         if self.bit:
             long = (seen.long > 0.5).astype(np.int64)
-            return Belief(whole(model.proxy)[long], long, model.bit_survival)
+            return Belief(model.proxy[long], long, model.bit_survival)
         lower, upper = seen.lower.astype(np.int64), seen.upper.astype(np.int64)
         return Belief(whole(seen.median), seen.kind, model.survival, lower, upper)

@@ -17,6 +17,9 @@ NAMES = {
     "rank": "classes:Rank",
     "constant": "baseline:Constant",
     "max_tokens": "baseline:MaxTokens",
+    "law": "law:Law",
+    "online": "online:Online",
+    "learned": "learned:Learned",
 }
 
 

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import math
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..atomic import replacing
-from ..errors import InputError
 from ..trace import Floats, Ints
+from . import plain
 from .features import BUCKETS, NAMES, Features
 from .survival import POINTS
 from .trees import Trees
 
 VERSION = 1
-MAGIC = b"plimsoll predictor\n"
+MAGIC = "plimsoll predictor"
 TREES = ("median", "lower", "upper", "bit", "length")
 
 
@@ -111,23 +107,15 @@ def tokens(log_length: Floats) -> Floats:
 
 
 def save(model: Model, path: str | Path) -> None:
-    """Write the model: one line of magic, the payload's sha256, a line of JSON, then the arrays' bytes.
-
-    An existing file is replaced, and only by a whole one.
-    """
-    arrays = _arrays(model)
-    layout = [[name, array.dtype.str, list(array.shape)] for name, array in arrays.items()]
-    head = {
-        "version": VERSION,
-        "features": list(NAMES),
-        "buckets": BUCKETS,
-        "points": POINTS,
-        **{name: getattr(model, name) for name in ("theta", "coverage", "rows", "groups")},
-        "arrays": layout,
-    }
-    payload = json.dumps(head).encode() + b"\n" + b"".join(array.tobytes() for array in arrays.values())
-    with replacing(path) as part:
-        part.write_bytes(MAGIC + hashlib.sha256(payload).hexdigest().encode() + b"\n" + payload)
+    """Write the model as plain data (see ``plain``); an existing file is replaced, and only by a whole one."""
+    scalars = {name: getattr(model, name) for name in ("theta", "coverage", "rows", "groups")}
+    arrays: plain.Arrays = {}
+    for name, value in model._asdict().items():
+        if isinstance(value, Trees):
+            arrays |= {f"{name}.{field}": array for field, array in value._asdict().items()}
+        elif isinstance(value, np.ndarray):
+            arrays[name] = value
+    plain.write(path, MAGIC, {**_form(), **scalars}, arrays)
 
 
 def load(path: str | Path) -> Model:
@@ -139,19 +127,8 @@ def load(path: str | Path) -> Model:
         One line, if the file is missing, is no model, was changed after it was written, or comes from another
         version of the format or of the features.
     """
-    head, body = _opened(Path(path))
-    here = {"version": VERSION, "features": list(NAMES), "buckets": BUCKETS, "points": POINTS}
-    for name, value in here.items():
-        if head.get(name) != value:
-            theirs, ours = ("other names", "these") if name == "features" else (head.get(name), value)
-            raise InputError(
-                f"{path}: made by another version: {name} {theirs}, this one reads {ours}; train it again"
-            )
-    arrays: dict[str, Any] = {}
-    for name, dtype, shape in head["arrays"]:
-        size = math.prod(shape) * np.dtype(dtype).itemsize
-        arrays[name] = np.frombuffer(body[:size], dtype).reshape(shape)
-        body = body[size:]
+    head, found = plain.read(path, MAGIC, _form(), "train it again with plimsoll predict train")
+    arrays: dict[str, Any] = dict(found)
     parts = {name: Trees(*(arrays.pop(f"{name}.{field}") for field in Trees._fields)) for name in TREES}
     return Model(
         theta=head["theta"],
@@ -163,28 +140,6 @@ def load(path: str | Path) -> Model:
     )
 
 
-def _opened(path: Path) -> tuple[dict[str, Any], bytes]:
-    """The header and the arrays' bytes of a file that is as it was written."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-    if not content.startswith(MAGIC):
-        raise InputError(f"{path}: not a predictor made by plimsoll predict train")
-    digest, _, payload = content[len(MAGIC) :].partition(b"\n")
-    if hashlib.sha256(payload).hexdigest().encode() != digest:
-        raise InputError(f"{path}: changed since it was written (its sha256 does not match); train it again")
-    head, _, body = payload.partition(b"\n")
-    return json.loads(head), body
-
-
-def _arrays(model: Model) -> dict[str, Any]:
-    arrays: dict[str, Any] = {}
-    for name, value in model._asdict().items():
-        if isinstance(value, Trees):
-            arrays |= {f"{name}.{field}": array for field, array in value._asdict().items()}
-        elif isinstance(value, np.ndarray):
-            arrays[name] = value
-    return {
-        name: np.ascontiguousarray(array, array.dtype.newbyteorder("<")) for name, array in arrays.items()
-    }
+def _form() -> dict[str, Any]:
+    """What a file must agree with: the format's version and the features that the numbers belong to."""
+    return {"version": VERSION, "features": list(NAMES), "buckets": BUCKETS, "points": POINTS}

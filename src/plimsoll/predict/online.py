@@ -30,6 +30,7 @@ SIGMA = 1.0  # log deviation of the law of the error believed at the start
 WEIGHTS = 2 * CELLS  # where in memory the linear model's weights begin
 LAWS = WEIGHTS + 2 * BUCKETS  # … and the counts of the laws
 ROWS = KINDS + 1
+STEADY = 0.005  # how far one output moves the level at which the bounds are cut
 
 
 class Online(NamedTuple):
@@ -61,7 +62,7 @@ class Online(NamedTuple):
             np.full(n, KINDS, np.int64),
             np.tile(start, (ROWS, 1)),
             columns=columns(trace),
-            memory=np.concatenate([np.zeros(LAWS), laws]),
+            memory=np.concatenate([np.zeros(LAWS), laws, np.zeros(2)]),
         )
 
     def predict(self, history: History, i: int) -> None:
@@ -76,14 +77,16 @@ class Online(NamedTuple):
             kind = KINDS
         r.kind = kind
         r.predicted = math.exp(said)
-        outside = 0.5 * (1.0 - self.coverage)
-        r.lower = max(1.0, math.floor(r.predicted * quantile_of(history.survival[kind], outside)))
-        r.upper = max(1.0, math.ceil(r.predicted * quantile_of(history.survival[kind], 1.0 - outside)))
+        r.scale = r.predicted
+        below, above = levels(memory, 0.5 * (1.0 - self.coverage))
+        r.lower = max(1.0, math.floor(r.predicted * quantile_of(history.survival[kind], below)))
+        r.upper = max(1.0, math.ceil(r.predicted * quantile_of(history.survival[kind], 1.0 - above)))
 
     def learn(self, history: History, i: int, output: int) -> None:
         """Take the finished request's output to heart."""
         row, memory, r = history.columns[i], history.memory, history.requests[i]
         group, y = int(row[GROUP]), math.log(output)
+        steady(memory, 0.5 * (1.0 - self.coverage), output < r.lower, output > r.upper)
         ratio = output / math.exp(row[SAID])
         count_in(history, KINDS, ratio, self.half_life)
         count_in(history, group % KINDS, ratio, self.half_life)
@@ -94,12 +97,30 @@ class Online(NamedTuple):
 
 
 @njit()
+def levels(memory: Floats, outside: float) -> tuple[float, float]:
+    """The shares of the law to cut below and above, for a share ``outside`` of the outputs on either side."""
+    return min(max(outside + memory[-2], 0.001), 0.5), min(max(outside + memory[-1], 0.001), 0.5)
+
+
+@njit()
+def steady(memory: Floats, outside: float, below: bool, above: bool) -> None:
+    """Cut less where an output fell outside, more where not: coverage is then as stated in the long run.
+
+    References
+    ----------
+    Gibbs and Candès (2021), Adaptive conformal inference under distribution shift, arXiv:2106.00170, eq. 2.
+    """
+    memory[-2] = min(max(memory[-2] + STEADY * (outside - below), -0.5), 0.5)
+    memory[-1] = min(max(memory[-1] + STEADY * (outside - above), -0.5), 0.5)
+
+
+@njit()
 def count_in(history: History, k: int, ratio: float, half_life: float) -> None:
     """Count output/predicted in row ``k`` of the laws and renew its curve; running requests are censored."""
     laws = history.memory[LAWS:]
     clock, finished, start = laws[:ROWS], laws[ROWS : 2 * ROWS], laws[2 * ROWS : 2 * ROWS + POINTS]
     deaths = laws[2 * ROWS + POINTS : 2 * ROWS + (ROWS + 1) * POINTS].reshape(ROWS, POINTS)
-    reached = laws[2 * ROWS + (ROWS + 1) * POINTS :]
+    reached = laws[2 * ROWS + (ROWS + 1) * POINTS : -2]
     finished[k] += 1.0
     observe(deaths, clock, k, ratio, half_life)
     reached[:] = 0.0

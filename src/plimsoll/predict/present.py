@@ -21,9 +21,7 @@ def table(found: Evaluation) -> None:
     scores = Table("predictor", *(name.replace("_", " ") for name in COLUMNS), title=_title(found))
     for name, values in found.scores.items():
         scores.add_row(name, *(f"{values[c]:.3f}" if c in values else "–" for c in COLUMNS))
-    bits = Table(
-        f"output > {found.theta:g}?", "said short", "said long", title="The one bit, shares of requests"
-    )
+    bits = Table(f"output > {found.theta:g}?", "said short", "said long", title="The one bit, shares of requests")
     for truth, said in found.confusion.items():
         bits.add_row(truth, f"{said['short']:.3f}", f"{said['long']:.3f}")
     levels = Table("level", *found.calibration, title="Share of outputs below the predicted quantile")

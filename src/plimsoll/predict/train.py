@@ -46,9 +46,7 @@ def train(trace: Trace, theta: float = 256.0, coverage: float = 0.8, seed: int =
     require(0 <= theta < np.inf, "learned", "theta", theta, "at least 0")
     require(0.01 <= coverage <= 0.99, "learned", "coverage", coverage, "in [0.01, 0.99]")
     if len(trace) < FEWEST:
-        raise InputError(
-            f"{trace.name}: {len(trace)} requests are too few to learn from; {FEWEST} are needed"
-        )
+        raise InputError(f"{trace.name}: {len(trace)} requests are too few to learn from; {FEWEST} are needed")
     block = prompt_blocks(trace)
     held = held_out(block, CALIBRATION, seed)
     return fit(features(trace), np.log(trace.output), block, held, theta, coverage, seed)
@@ -104,7 +102,7 @@ def calibrated(model: Model, of: Features, y: Floats) -> Model:
     centre = np.clip(model.median(columns), bottom - margin[code], top + margin[code])
     output = np.rint(np.exp(y)).astype(np.int64)
     long = (model.bit(columns) > 0).astype(np.int64)
-    proxy = whole(class_means(output, long, 2)).astype(np.float64)
+    proxy = class_means(output, long, 2)
     return model._replace(
         margin=margin,
         edge=edge,
@@ -139,11 +137,7 @@ def text_model(of: Features, residual: Floats, block: Ints, seed: int) -> tuple[
 def _ridge(of: Features, residual: Floats) -> Floats:
     linear, sparse = learning("linear_model"), learning("sparse")
     table = sparse.csr_matrix((of.weight, of.gram, of.start), shape=(len(residual), BUCKETS))
-    return (
-        linear.Ridge(alpha=RIDGE, fit_intercept=False, solver="sparse_cg", tol=1e-5)
-        .fit(table, residual)
-        .coef_
-    )
+    return linear.Ridge(alpha=RIDGE, fit_intercept=False, solver="sparse_cg", tol=1e-5).fit(table, residual).coef_
 
 
 def prompt_blocks(trace: Trace) -> Ints:
