@@ -71,16 +71,16 @@ def test_it_learns_words_and_clients_soon() -> None:
 
 
 def test_it_follows_a_drift() -> None:
-    before, after = log(3000, 1), log(3000, 2)
+    before, after = log(1500, 1), log(2000, 2)
     drifted = np.concatenate([before.output, 4 * after.output])
     more = {name: np.concatenate([before.more[name], after.more[name]]) for name in before.more}
-    trace = Trace(np.zeros(6000), np.concatenate([before.prompt, after.prompt]), drifted, more=more)
-    seen, _ = replay(Online(half_life=300), trace, np.arange(6000))
+    trace = Trace(np.zeros(3500), np.concatenate([before.prompt, after.prompt]), drifted, more=more)
+    seen, _ = replay(Online(half_life=300), trace, np.arange(3500))
     error = np.log(seen["predicted"] / drifted)
-    assert np.median(error[3000:3100]) < -0.8  # still expects the old lengths
-    assert abs(np.median(error[4500:])) < 0.15
+    assert np.median(error[1500:1600]) < -0.8  # still expects the old lengths
+    assert abs(np.median(error[2500:])) < 0.15
     inside = (seen["lower"] <= drifted) & (drifted <= seen["upper"])
-    assert inside[4500:].mean() == pytest.approx(0.8, abs=0.07)
+    assert inside[2500:].mean() == pytest.approx(0.8, abs=0.07)
 
 
 def test_any_prompt_gets_a_prediction() -> None:

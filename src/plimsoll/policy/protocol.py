@@ -133,7 +133,7 @@ def ask(policy: Any, hook: str, compiled: bool = True) -> Callable[..., Any]:
     kind: type = type(policy) if has(policy, hook) else type(None)
     if (kind, hook, compiled) not in _compiled:
         plain = _with_parameters(kind, hook, compiled) if kind is not type(None) else DEFAULTS[hook]
-        _compiled[kind, hook, compiled] = _compile(plain, kind, hook) if compiled else plain
+        _compiled[kind, hook, compiled] = _compile(plain, kind, hook) if compiled else _readable(plain)
     return _compiled[kind, hook, compiled]
 
 
@@ -153,6 +153,16 @@ def parameters(policy: Any) -> npt.NDArray[np.float64]:
         if not low <= value <= high:
             raise InputError(f"{type(policy).__name__}: parameter {name} must be in [{low:g}, {high:g}], not {value:g}")
     return np.array([*policy, 0.0], dtype=np.float64)
+
+
+def _readable(plain: Callable[..., Any]) -> Callable[..., Any]:
+    """``plain``, asked with records whose fields read as attributes; compiled callers pass bare ones."""
+
+    def asked(view: Any, *arguments: Any) -> Any:
+        records = {name: getattr(view, name).view(np.recarray) for name in ("requests", "running")}
+        return plain(view._replace(**records), *arguments)
+
+    return asked
 
 
 def _with_parameters(kind: Any, hook: str, compiled: bool) -> Callable[..., Any]:
