@@ -12,9 +12,12 @@ from ..trace import Floats, Ints, Trace
 from .boost import learning
 from .features import Features, features, rows
 from .model import Forecast, Model, forecast, group_codes, tokens
+from .online import Online
+from .replay import replay
 from .survival import alive
 from .train import FEWEST, fit, held_out, prompt_blocks
 
+LEARNED = 5000  # requests that the online predictor learns from
 LEVELS = tuple(level / 10 for level in range(1, 10))
 
 
@@ -71,7 +74,9 @@ def evaluate_splits(
     for split in range(splits):
         known, test = parted(block, seed + split)
         model = fit_rows(of, trace.output, block, known, theta, coverage, seed + split)
-        judged.append(judge(model, rows(of, test), trace.output[test]))
+        split_scores = judge(model, rows(of, test), trace.output[test])
+        split_scores.scores["online"] = judge_online(trace, known, test, theta, seed + split)
+        judged.append(split_scores)
         progress(split + 1)
     return summary(judged, splits, theta, coverage)
 
@@ -87,6 +92,17 @@ def fit_rows(of: Features, output: Ints, block: Ints, known: Ints, theta: float,
     inner = np.unique(block[known], return_inverse=True)[1].astype(np.int64)
     held = held_out(inner, 0.25, seed)
     return fit(rows(of, known), np.log(output[known]), inner, held, theta, coverage, seed)
+
+
+def judge_online(trace: Trace, known: Ints, test: Ints, theta: float, seed: int) -> dict[str, float]:
+    """The default online predictor, after it learned from at most LEARNED of the rows ``known`` in random order."""
+    shown = np.random.default_rng(seed).permutation(known)[:LEARNED]
+    _, state = replay(Online(), trace, shown)
+    said, _ = replay(Online(), trace, test, learns=False, state=state)
+    output, said = trace.output[test], said[test]
+    found = score(output, np.array(said["predicted"]), theta)
+    inside = (said["lower"] <= output) & (output <= said["upper"])
+    return found | {"coverage": float(inside.mean())}
 
 
 class Judged(NamedTuple):

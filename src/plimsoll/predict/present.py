@@ -15,10 +15,12 @@ COLUMNS = ("spearman", "kendall", "mae_log", "pinball", "bit_accuracy", "coverag
 def table(found: Evaluation) -> None:
     """Print the scores, the confusion of the one bit and the calibration."""
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     console = Console()
-    scores = Table("predictor", *(name.replace("_", " ") for name in COLUMNS), title=_title(found))
+    scores = Table(
+        Column("predictor", no_wrap=True), *(name.replace("_", " ") for name in COLUMNS), title=_title(found)
+    )
     for name, values in found.scores.items():
         scores.add_row(name, *(f"{values[c]:.3f}" if c in values else "–" for c in COLUMNS))
     bits = Table(f"output > {found.theta:g}?", "said short", "said long", title="The one bit, shares of requests")
