@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import numba
@@ -29,6 +30,22 @@ def njit(*signature: Any, **options: Any) -> Callable[[Callable[..., Any]], Any]
         return numba.njit(*signature, **{"cache": True, "nogil": True, **options})(function)
 
     return decorate
+
+
+def plain(function: Any) -> Callable[..., Any]:
+    """A compiled function as plain Python, and so every compiled function that it calls."""
+    return _plain(function, {})
+
+
+def _plain(function: Any, done: dict[Any, Callable[..., Any]]) -> Callable[..., Any]:
+    body = getattr(function, "py_func", function)
+    if body not in done:
+        scope = dict(body.__globals__)
+        done[body] = FunctionType(body.__code__, scope, body.__name__, body.__defaults__, body.__closure__)
+        for name, value in body.__globals__.items():
+            if hasattr(value, "py_func") and name in body.__code__.co_names:
+                scope[name] = _plain(value, done)
+    return done[body]
 
 
 def _fingerprint(scope: dict[str, Any], seen: set[str]) -> str:

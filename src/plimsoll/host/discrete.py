@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import CapacityError, InputError, PolicyError
+from ..jit import plain
 from ..policy.draw import new_dice
 from ..policy.protocol import ask, failed, has, parameters
 from ..policy.view import RUNNING, records
@@ -19,6 +20,7 @@ from .batch import CLOCK, State
 from .prepare import Prepared, prepare
 from .result import Result
 
+_REPLAYED = 20_000  # a failed run is repeated as plain Python, which knows lines, up to this many requests
 _UNSTABLE = {
     loop.STUCK: "the policy starts nobody although nothing more will happen",
     loop.CHURN: "the cache overflows again and again without a completion",
@@ -61,11 +63,13 @@ class Rounds:
         state = self._state(ready, policy, predictor, seed)
         hooks = [ask(policy, hook, compiled) for hook in ("rank", "admit", "evict", "limit", "wake")]
         hooks += [ask(predictor, hook, compiled) for hook in ("predict", "learn")]
-        run = loop.run if compiled else getattr(loop.run, "py_func", loop.run)
+        run = loop.run if compiled else plain(loop.run)
         began = time.perf_counter()
         try:
             attempts = call(run, *hooks, state, self.max_rounds, total=len(trace), progress=progress)
         except (ArithmeticError, IndexError, ValueError, TypeError) as error:
+            if compiled and state.clock[0].arrived <= _REPLAYED:
+                self.run(trace, policy, predictor, seed, False, None)  # raises the same, with the line
             raise failed(error, policy) from error
         wall_s = time.perf_counter() - began
         _raise(state, policy, self.capacity)

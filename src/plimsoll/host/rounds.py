@@ -82,6 +82,7 @@ def arrive(rank: Any, predict: Any, state: State, waiting: Any) -> None:
         place = rank(view, state.p, i)
         if math.isnan(place):
             c.status, c.fault = NAN, i
+            return
         heapq.heappush(waiting, (place, i))
         c.arrived += 1
 
@@ -107,9 +108,10 @@ def make_room(rank: Any, evict: Any, state: State, waiting: Any, attempts: Any) 
 def start_some(admit: Any, limit: Any, state: State, waiting: Any, skipped: Any) -> None:
     """Ask for the head of the queue, and go on while the policy starts it."""
     c = state.clock[0]
+    asked_to_wake = state.own & WAKES > 0
     while len(waiting) > 0:
         i = waiting[0][1]
-        if i == c.head and c.now < c.retry and not c.changed:
+        if i == c.head and c.now < c.retry and not (c.changed or asked_to_wake):
             break
         view = look(state)
         verdict = admit(view, state.p, i)

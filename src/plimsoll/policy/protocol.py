@@ -19,7 +19,7 @@ from numba import types
 from numba.core.errors import NumbaError
 
 from ..errors import InputError, PolicyError
-from ..jit import njit
+from ..jit import njit, plain
 from .view import FLOAT, FLOATS, HISTORY, INT, INTS, VIEW, Columns, History, View
 
 START = 0  # admit: start the request now
@@ -177,7 +177,7 @@ def _with_parameters(kind: Any, hook: str, compiled: bool) -> Callable[..., Any]
     name = f"{kind.__name__}_{hook}"
     call = ", ".join([f"kind({fields})", "view", *arguments])
     source = f"def {name}({', '.join(['view', 'p', *arguments])}):\n    return body({call})"
-    scope = dict(body.__globals__) | {"body": njit()(body) if compiled else body, "kind": kind}
+    scope = dict(body.__globals__) | {"body": njit()(body) if compiled else plain(body), "kind": kind}
     exec(compile(source, inspect.getfile(body), "exec"), scope)
     return scope[name]
 
@@ -207,7 +207,7 @@ def _reason(error: NumbaError) -> str:
 def failed(error: Exception, policy: Any) -> PolicyError:
     """An exception raised inside a hook during a run, with the line that raised it."""
     frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == _file(policy)]
-    spot = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else type(policy).__name__
+    spot = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else _file(policy)
     return PolicyError(f"{spot}: {type(policy).__name__} raised {type(error).__name__}: {error}")
 
 
