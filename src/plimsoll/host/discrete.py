@@ -69,7 +69,8 @@ class Rounds:
             attempts = call(run, *hooks, state, self.max_rounds, total=len(trace), progress=progress)
         except (ArithmeticError, IndexError, ValueError, TypeError) as error:
             if compiled and state.clock[0].arrived <= _REPLAYED:
-                self.run(trace, policy, predictor, seed, False, None)  # raises the same, with the line
+                with np.errstate(divide="raise", invalid="raise"):
+                    self.run(trace, policy, predictor, seed, False, None)  # raises the same, with the line
             raise failed(error, policy) from error
         wall_s = time.perf_counter() - began
         _raise(state, policy, self.capacity)

@@ -76,7 +76,7 @@ def arrive(rank: Any, predict: Any, state: State, waiting: Any) -> None:
     c, requests = state.clock[0], state.requests
     view = look(state)
     while c.arrived < len(requests) and requests[c.arrived].arrival <= c.now:
-        i = c.arrived
+        i = int(c.arrived)
         if state.own & LEARNS:
             predict(past(state), state.q, i)
         place = rank(view, state.p, i)
