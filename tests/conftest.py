@@ -1,5 +1,6 @@
-"""Shared fixtures."""
+"""Shared fixtures, and the rule for tests on real data."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,3 +14,13 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("the folder of real data (../shared) is not beside the project")
     return SHARED
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """A test on real data that is skipped although the data is there has failed."""
+    report = yield
+    if report.skipped and SHARED.is_dir() and item.get_closest_marker("shared"):
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} is marked shared, ../shared is there, and it was skipped: {report.longrepr}"
+    return report
