@@ -3,8 +3,8 @@
 All bounds here speak of the discrete-round model: a request of prompt s and output o that makes its u-th
 token in a round holds s + u tokens in it, and the requests of a round hold at most M together. Each bound
 holds for every schedule of that model, whatever it knows, and also when requests are killed and restarted,
-paused, or swapped out and recomputed with their progress kept, because it counts only the o rounds in which the tokens
-of the complete answer are made. Their volumes add up to vol = s*o + o(o+1)/2 per request.
+paused, or swapped out and recomputed with their progress kept, because it counts only the o rounds in which
+the tokens of the complete answer are made. Their volumes add up to vol = s*o + o(o+1)/2 per request.
 
 References
 ----------

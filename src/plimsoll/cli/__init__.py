@@ -11,6 +11,7 @@ for name, summary in {
     "compare": "Run policies on a trace and rank them, with the certified bound.",
     "run": "Run one policy on a trace.",
     "policies": "The catalogue of policies.",
+    "bound": "Certified lower bound on total latency and the best schedule known.",
     "fluid": "Fluid equilibrium, stability region and WAIT thresholds of a trace or of types.",
     "proxy": "An OpenAI-API proxy that sets each request's priority.",
     "trace": "Describe, convert, generate and fetch traces.",

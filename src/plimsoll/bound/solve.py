@@ -1,0 +1,240 @@
+"""One call: the certified interval around the least total latency of a trace, within a time limit."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import InputError
+from ..trace import Trace
+from . import area, layers, levels, prices, search
+from .problem import Ints, Problem, cost
+
+STATES = 5000  # of the dynamic program over levels
+MOVES = 5_000_000  # states times rounds of one evaluation of the bound
+NODES = 600_000  # of one layer of the proof
+
+
+@dataclass(frozen=True)
+class Interval:
+    """What is known about the least total latency of any schedule.
+
+    Attributes
+    ----------
+    lower, upper : rounds; the least total lies between them, both included.
+    proved : True if they are equal: ``upper`` is the optimum.
+    gap : upper / lower - 1.
+    seconds : spent.
+    method : what gave the lower end: "area", "prices" or "layers", or "order" (CP-SAT).
+    starts : shape (n,), rounds: the schedule that costs ``upper``, in the order of the trace.
+    nodes : of the proof, expanded.
+    """
+
+    lower: int
+    upper: int
+    seconds: float
+    method: str
+    starts: Ints
+    nodes: int = 0
+
+    @property
+    def proved(self) -> bool:
+        return self.lower == self.upper
+
+    @property
+    def gap(self) -> float:
+        return self.upper / self.lower - 1 if self.lower else 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """The interval as `plimsoll bound --json` prints it."""
+        return {
+            "schema": 1,
+            "lower": self.lower,
+            "upper": self.upper,
+            "proved": self.proved,
+            "gap": self.gap,
+            "seconds": self.seconds,
+            "method": self.method,
+            "nodes": self.nodes,
+            "starts": self.starts.tolist(),
+        }
+
+
+def bound(
+    trace: Trace,
+    capacity: int,
+    time_limit: float = 60.0,
+    *,
+    rounds_per_s: float = 20.0,
+    weights: npt.ArrayLike | None = None,
+    seed: int = 0,
+    tell: Callable[[Interval], None] | None = None,
+) -> Interval:
+    """The least total latency that any schedule of a trace could have had, or an interval around it.
+
+    Holds for schedules that kill, restart or pause requests too: none of these helps a schedule that knows
+    everything.
+
+    Parameters
+    ----------
+    trace : n requests.
+    capacity : KV cache size M, tokens.
+    time_limit : seconds, above 0. Ctrl-C ends sooner with what is known.
+    rounds_per_s : an arrival at second t falls on round floor(t * rounds_per_s).
+    weights : shape (n,), whole numbers of at least 1: bounds sum w_i latency_i in place of the total.
+    seed : of the local search.
+    tell : called with the interval whenever it shrinks.
+
+    Raises
+    ------
+    CapacityError
+        If a request can never fit.
+    InputError
+        If the time limit or a weight is out of range.
+
+    Examples
+    --------
+    >>> from plimsoll import Trace
+    >>> from plimsoll.bound.solve import bound
+    >>> found = bound(Trace.of([(0, 1, 1), (0, 1, 1), (0, 1, 3), (0, 1, 3)]), capacity=5, time_limit=10)
+    >>> found.lower, found.upper, found.proved
+    (12, 12, True)
+    """
+    if not time_limit > 0:
+        raise InputError(f"time limit must be above 0 seconds, not {time_limit:g}")
+    trace.fitting(capacity)
+    problem = problem_of(trace, capacity, rounds_per_s, weights)
+    if not len(trace):
+        return Interval(0, 0, 0.0, "area", np.zeros(0, np.int64))
+    known = Known(problem, time_limit, tell)
+    with suppress(KeyboardInterrupt):
+        _narrow(known, seed)
+    return replace(known.interval, seconds=known.seconds)
+
+
+def problem_of(
+    trace: Trace, capacity: int, rounds_per_s: float = 20.0, weights: npt.ArrayLike | None = None
+) -> Problem:
+    """The trace in whole rounds, as the rounds host sees it."""
+    if not rounds_per_s > 0:
+        raise InputError(f"--rounds-per-s must be above 0, not {rounds_per_s}")
+    weight = np.ones(len(trace), np.int64)
+    if weights is not None:
+        given = np.asarray(weights)
+        weight = given.astype(np.int64)
+        if given.shape != (len(trace),) or (weight != given).any() or (weight < 1).any():
+            raise InputError(f"weights: one whole number of at least 1 for each of the {len(trace)} requests")
+    arrival = np.floor(trace.arrival * rounds_per_s + 1e-9).astype(np.int64)
+    area.check(arrival, trace.prompt, trace.output, capacity)
+    return Problem(arrival, trace.prompt, trace.output, weight, capacity)
+
+
+class Known:
+    """What is known so far, and how long is left."""
+
+    def __init__(self, problem: Problem, time_limit: float, tell: Callable[[Interval], None] | None) -> None:
+        self.problem, self.time_limit, self._tell = problem, time_limit, tell
+        self.begin = time.perf_counter()
+        start = search.place(problem, search.first_order(problem))
+        self.interval = Interval(_area(problem), cost(problem, start), 0.0, "area", start)
+
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self.begin
+
+    def done(self) -> bool:
+        """True when the optimum is proved or time is up."""
+        return self.interval.proved or self.seconds >= self.time_limit
+
+    def clock(self, seconds: float) -> Callable[[], bool]:
+        """A stop that comes true after so many seconds, or when all is done."""
+        end = min(self.seconds + seconds, self.time_limit)
+        return lambda: self.interval.proved or self.seconds >= end
+
+    def offer(self, start: Ints) -> None:
+        """A feasible schedule; kept if it is the best."""
+        total = cost(self.problem, start)
+        if total < self.interval.upper:
+            self._say(replace(self.interval, upper=total, starts=start))
+
+    def at_least(self, value: float, method: str) -> None:
+        """A certified lower bound; totals are whole, so it is rounded up. Kept if it is the best."""
+        lower = min(math.ceil(value), self.interval.upper)
+        if lower > self.interval.lower:
+            self._say(replace(self.interval, lower=lower, method=method))
+
+    def expanded(self, nodes: int) -> None:
+        self.interval = replace(self.interval, nodes=self.interval.nodes + nodes)
+
+    def _say(self, interval: Interval) -> None:
+        self.interval = replace(interval, seconds=self.seconds)
+        if self._tell is not None:
+            self._tell(self.interval)
+
+
+def _area(problem: Problem) -> int:
+    """The closed-form bound; with weights, that of the least weight for all."""
+    a, s, o, w, m = problem
+    alone = int(np.sum(w * o))
+    return max(alone, int(w.min(initial=1)) * int(area.lower_bound(a, s, o, m))) if len(a) else 0
+
+
+def _narrow(known: Known, seed: int) -> None:
+    """Search, climb and prove in turns, each turn longer than the last, until all is done."""
+    problem = known.problem
+    unit = known.time_limit / 60
+    stop = known.clock(unit * (0.3 + len(problem.weight) / 12))
+    known.offer(search.anneal(problem, known.interval.starts, seed, stop))
+    if known.done():
+        return
+    climb = _climb(known, 1.1)
+    for turn in range(1, 1_000_000):
+        climb.advance(known.interval.upper, known.clock(unit * 1.5 * turn))
+        known.at_least(climb.bound, "prices")
+        if len(problem.weight) <= layers.MOST_REQUESTS:
+            climb = _prove(known, climb, turn)
+        if known.done():
+            return
+        known.offer(search.anneal(problem, known.interval.starts, seed + turn, known.clock(unit * turn)))
+        if known.done():
+            return
+
+
+def _climb(known: Known, slack: float) -> prices.Climb:
+    """A climb from the best schedule, with room behind its last finish."""
+    problem, start = known.problem, known.interval.starts
+    horizon = int(slack * int((start + problem.output).max()) + 5 + len(start) // 2)
+    top = int((problem.prompt + problem.output).max())
+    limit = min(STATES, MOVES // horizon)
+    floor = levels.affordable_floor(problem.capacity, min(int(problem.prompt.max()), top), limit)
+    states = levels.enumerate_states(problem.capacity, floor, top)
+    return prices.Climb(problem, states, floor, prices.first_prices(problem, start, horizon))
+
+
+def _prove(known: Known, climb: prices.Climb, turn: int) -> prices.Climb:
+    """Beams for a better schedule, then the whole of what could be better, for about as long as the climb."""
+    problem, unit = known.problem, known.time_limit / 60
+    tables = layers.guide(problem, climb.states, climb.floor, climb.prices)
+    rooms = [(50 * 4**turn, 400 * 4**turn), (NODES, NODES)]
+    for width, room in rooms:
+        upper = known.interval.upper
+        room = min(room, NODES)
+        found = layers.explore(problem, tables, upper, room, min(width, room), known.clock(unit * 2 * turn))
+        known.expanded(found.nodes)
+        if found.start is not None:
+            known.offer(found.start)
+        if found.whole:
+            if layers.late_bound(problem, tables, climb.prices, climb.bound) > known.interval.upper - 1:
+                known.at_least(known.interval.upper, "layers")
+                return climb
+            return _climb(known, 1.5)
+        if known.done():
+            break
+    return climb

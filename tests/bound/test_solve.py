@@ -1,0 +1,144 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from plimsoll import Trace
+from plimsoll.bound import layers, levels, prices, search
+from plimsoll.bound.problem import cost, feasible
+from plimsoll.bound.replay import confirmed
+from plimsoll.bound.solve import bound, problem_of
+from plimsoll.errors import CapacityError, InputError
+
+from .exhaustive import optimum
+from .test_area import instances
+
+
+def problem(requests, capacity, weights=None):
+    return problem_of(Trace.of(sorted(requests, key=lambda r: r[0])), capacity, 1.0, weights)
+
+
+def steps(count):
+    """A stop that comes true after so many questions, so that no test depends on the clock."""
+    left = iter(range(count))
+    return lambda: next(left, None) is None
+
+
+def relaxed(p, floor, evaluations=30):
+    start = search.place(p, search.first_order(p))
+    top = int((p.prompt + p.output).max())
+    states = levels.enumerate_states(p.capacity, floor, top)
+    horizon = int((start + p.output).max()) + 2
+    climb = prices.Climb(p, states, floor, prices.first_prices(p, start, horizon))
+    climb.advance(cost(p, start) + 1, steps(evaluations))
+    return climb
+
+
+def test_states_are_partitions():
+    states = levels.enumerate_states(10, 2, 9)
+    assert len(states.held) == levels.count(10, 2, 1000) - 1  # the state of one level 10 is above the top
+    assert states.held[0] == 0 and (np.diff(states.held) >= 0).all()
+    one = states.add[0, 3]
+    assert states.held[one] == 3 and states.enter[0] == one
+    assert states.held[states.rise[one]] == 4
+    assert states.without[states.first[one]] == 0
+
+
+def test_floor_is_the_smallest_that_is_affordable():
+    floor = levels.affordable_floor(40, 0, 1000)
+    assert levels.count(40, floor, 10**6) <= 1000 < levels.count(40, floor - 1, 10**6)
+    assert levels.affordable_floor(10**6, 3, 100) == 10**6
+
+
+@settings(max_examples=60, deadline=None)
+@given(instances())
+def test_every_floor_and_price_bounds_the_optimum(instance):
+    requests, m = instance
+    p = problem(requests, m)
+    best = optimum(requests, m)
+    for floor in range(m + 1):
+        climb = relaxed(p, floor, 8)
+        assert climb.bound <= best
+        rng = np.random.default_rng(floor)
+        noise = prices.Prices(
+            climb.prices.reward * rng.uniform(0.5, 1.5, len(requests)),
+            climb.prices.price * rng.uniform(0, 2, len(climb.prices.price)),
+        )
+        assert prices.evaluate(p, climb.states, floor, prices.on_grid(noise, m)).bound <= best
+
+
+def test_whole_requests_bound_more_than_fractions():
+    rng = np.random.default_rng(0)
+    s = rng.integers(1, 4, 12)
+    requests = [(0, int(x), int(rng.integers(1, 24 - x + 1))) for x in s]
+    p = problem(requests, 24)
+    assert relaxed(p, 4, 300).bound > 1.15 * relaxed(p, 24, 300).bound
+
+
+@settings(max_examples=60, deadline=None)
+@given(instances())
+def test_proved_optimum_is_the_exhaustive_one(instance):
+    requests, m = instance
+    p = problem(requests, m)
+    best = optimum(requests, m)
+    climb = relaxed(p, int(p.prompt.max()))
+    tables = layers.guide(p, climb.states, climb.floor, climb.prices)
+    start = search.place(p, search.first_order(p))
+    found = layers.explore(p, tables, cost(p, start) + 1, 5000, 5000, lambda: False)
+    assert found.whole
+    if layers.late_bound(p, tables, climb.prices, climb.bound) > best:
+        assert found.start is not None
+        assert feasible(p, found.start) and cost(p, found.start) == best
+
+
+@settings(max_examples=25, deadline=None)
+@given(instances(most=3))
+def test_weights(instance):
+    requests, m = instance
+    requests = sorted(requests, key=lambda r: r[0])
+    weights = [1 + 3 * (i % 2) for i in range(len(requests))]
+    found = bound(Trace.of(requests), m, 20, rounds_per_s=1, weights=weights)
+    assert found.lower <= optimum(requests, m, weights) <= found.upper
+
+
+def test_interval_is_proved_and_replayed():
+    requests = [(0, 1, 6), (0, 2, 5), (1, 3, 4), (2, 1, 2), (3, 2, 6), (3, 2, 6)]
+    found = bound(Trace.of(requests), 10, 30, rounds_per_s=1)
+    p = problem(requests, 10)
+    assert found.proved and found.upper == optimum(requests, 10) == cost(p, found.starts)
+    assert feasible(p, found.starts) and confirmed(p, found.starts)
+
+
+def test_replay_refuses_what_does_not_fit():
+    p = problem([(0, 1, 4), (0, 1, 4)], 8)
+    assert confirmed(p, np.array([0, 2])) == feasible(p, np.array([0, 2]))
+    assert not feasible(p, np.array([0, 0]))
+    assert not feasible(p, np.array([0, -1]))
+
+
+def test_same_seed_same_schedule():
+    rng = np.random.default_rng(3)
+    p = problem([(int(a), 2, int(o)) for a, o in zip(range(20), rng.integers(1, 15, 20), strict=True)], 20)
+    start = search.place(p, search.first_order(p))
+    first = search.anneal(p, start, 7, steps(3))
+    assert np.array_equal(first, search.anneal(p, start, 7, steps(3)))
+    assert feasible(p, first) and cost(p, first) <= cost(p, start)
+
+
+def test_interrupt_returns_what_is_known():
+    def interrupt(interval):
+        raise KeyboardInterrupt
+
+    requests = [(0, 1 + i % 3, 5 + i) for i in range(12)]
+    found = bound(Trace.of(requests), 20, 30, rounds_per_s=1, tell=interrupt)
+    assert 0 < found.lower <= found.upper
+    assert feasible(problem(requests, 20), found.starts)
+
+
+def test_bad_input():
+    trace = Trace.of([(0, 4, 2)])
+    with pytest.raises(CapacityError, match="can never fit in 5 tokens"):
+        bound(trace, 5)
+    with pytest.raises(InputError, match="time limit must be above 0 seconds, not 0"):
+        bound(trace, 6, 0)
+    with pytest.raises(InputError, match="weights: one whole number of at least 1"):
+        bound(trace, 6, weights=[0])
