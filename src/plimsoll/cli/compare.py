@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
@@ -21,6 +22,7 @@ def compare(
     policies: str = POLICIES,
     predictor: str = "exact",
     predictors: str | None = None,
+    report: Path | None = None,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
     source: Source = _SOURCE,
     machine: Machine = _MACHINE,
@@ -33,19 +35,30 @@ def compare(
     policies : names of `plimsoll policies`, separated by commas; parameters as in mc-sf:protect=0.1.
     predictor : what is believed about output lengths, as exact, noisy:0.2 or one-bit:256.
     predictors : several of them, separated by commas: every policy runs with each.
+    report : an HTML page with pictures of the runs, complete in itself.
     as_json : one JSON object on stdout.
     """
+    from contextlib import ExitStack
     from dataclasses import replace
 
+    from ..atomic import replacing
     from ..experiment.run import compare as compare_all
     from ..named import names
     from .show import show_comparison, watching
 
     requests, host, dropped = setting(trace, source, machine)
     beliefs = names(predictors) if predictors else [predictor]
-    with watching() as watch:
+    with ExitStack() as stack:
+        page = (
+            stack.enter_context(replacing(report)) if report is not None else None
+        )  # a bad path fails before the runs
+        watch = stack.enter_context(watching())
         runs = compare_all(requests, names(policies), host, beliefs, source.seed, watch)
-    runs = [replace(r, result=replace(r.result, rejected=dropped)) for r in runs]
+        runs = [replace(r, result=replace(r.result, rejected=dropped)) for r in runs]
+        if page is not None:
+            from ..report.page import report_page
+
+            page.write_text(report_page(requests, runs), encoding="utf-8")
     if as_json:
         print(json.dumps({"schema": 1, "trace": requests.name, "runs": [r.to_json() for r in runs]}))
     else:

@@ -1,0 +1,284 @@
+"""The HTML report: one file, complete in itself, that shows a comparison and lets it be explored."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict
+from html import escape
+from importlib.resources import files
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..atomic import replacing
+from ..experiment.run import Run
+from ..host.result import Ints
+from ..metrics import figures
+from ..trace import Trace
+from .pack import Pack, script_json
+from .panel import Axis, Mark, Panel, Series
+from .panels import Seen, all_panels, see
+from .picture import CLASSES, MOST_CELLS, Gallery, gallery, pictures_json, window
+from .svg import panel_svg, picture_svg
+from .words import baseline, number, summary
+
+_SCRIPTS = ("core", "frame", "chart", "picture", "select", "main")
+
+
+def write_report(path: str | Path, trace: Trace, runs: Sequence[Run]) -> None:
+    """Write the report of a comparison; an existing file is replaced, or left alone when writing fails.
+
+    Parameters
+    ----------
+    runs : ranked, best first, as ``compare`` gives them, all of ``trace`` on the same host.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written.
+    """
+    with replacing(path) as part:
+        part.write_text(report_page(trace, runs), encoding="utf-8")
+
+
+def report_page(trace: Trace, runs: Sequence[Run]) -> str:
+    """The page as text: still pictures, and the data and script that bring them to life."""
+    seen = see(runs)
+    today = next(k for k, r in enumerate(runs) if r is baseline(runs))
+    shown = gallery(trace, seen, (today, 0))
+    pair = [today, 0] if today != 0 else [0]
+    panels = all_panels(trace, seen)
+    styles = run_styles(runs)
+    data, columns = _data(trace, seen, shown, panels, pair)
+    words = summary(runs)
+    script = "\n".join(_viewer(f"{name}.js") for name in _SCRIPTS)
+    style = _viewer("style.css")
+    return _TEMPLATE.format(
+        policy=_policy(script),
+        name=escape(trace.name),
+        style=style,
+        mark=_MARK,
+        about=escape(_about(trace, runs[0])),
+        headline=escape(words[0]),
+        lead="".join(f'<p class="lead">{escape(line)}</p>' for line in words[1:]),
+        pictures="".join(_figure(shown, seen, k) for k in pair),
+        colours=_colours(shown),
+        table=_table(runs, styles),
+        panels="".join(_panel(p, styles) for p in panels),
+        data=data,
+        columns=columns,
+        script=script,
+    )
+
+
+def run_styles(runs: Sequence[Run]) -> list[str]:
+    """The classes of each run's line: a colour for each policy; a dash for each predictor and beyond eight policies."""
+    policies = list(dict.fromkeys(r.policy for r in runs))
+    predictors = list(dict.fromkeys(r.predictor for r in runs))
+    places = [(policies.index(r.policy), predictors.index(r.predictor)) for r in runs]
+    return [f"s{policy % 8} d{(policy // 8 + predictor) % 4}" for policy, predictor in places]
+
+
+def _viewer(name: str) -> str:
+    return files("plimsoll.report").joinpath("viewer", name).read_text(encoding="utf-8")
+
+
+def _policy(script: str) -> str:
+    """A content security policy under which nothing but our own script can run and nothing can be fetched."""
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return (
+        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'"
+    )
+
+
+def _about(trace: Trace, run: Run) -> str:
+    load = "" if run.load is None else f", load {run.load:.2f}"
+    left = f", {run.result.rejected:,} that can never fit left out" if run.result.rejected else ""
+    return f"{trace.name}: {len(trace):,} requests, {run.result.capacity:,} KV tokens, {run.host} host{load}{left}"
+
+
+# ---- the data
+
+
+def _data(
+    trace: Trace, seen: Sequence[Seen], shown: Gallery, panels: Sequence[Panel], pair: Sequence[int]
+) -> tuple[str, str]:
+    """The page's JSON and its block of columns."""
+    pack = Pack()
+    start, stop = shown.span
+    stretch = window(seen, shown.runs, shown.span)
+    sampled, rows = _rows(trace, seen, shown, stretch)
+    place = np.full(len(trace), -1)
+    place[rows] = np.arange(len(rows))
+    styles = [style.replace("s", "").replace("d", "").split() for style in run_styles([s.run for s in seen])]
+    page: dict[str, Any] = {
+        "unit": seen[0].result.unit,
+        "capacity": seen[0].result.capacity,
+        "requests": len(trace),
+        "sample": int(sampled.sum()),
+        "start": start,
+        "span": [0.0, stop - start],
+        "window": [t - start for t in stretch],
+        "pictured": list(pair),
+        "scales": {"wait": asdict(shown.wait), "volume": asdict(shown.volume)},
+        "runs": [{"name": s.label, "colour": int(c), "dash": int(d)} for s, (c, d) in zip(seen, styles, strict=True)],
+        "table": _requests(pack, trace, seen, shown, rows, sampled[rows]),
+        "pictures": pictures_json(pack, seen, shown, place, stretch),
+        "panels": [_panel_json(pack, p, start) for p in panels],
+    }
+    return script_json(page), pack.text()
+
+
+def _rows(trace: Trace, seen: Sequence[Seen], shown: Gallery, stretch: tuple[float, float]) -> tuple[Any, Ints]:
+    """Which requests the page tells of: an even sample (all, where they are few), and those of the close-up."""
+    every = max(1, -(-len(trace) * len(seen) // MOST_CELLS))
+    sampled = np.zeros(len(trace), bool)
+    sampled[::every] = True
+    wanted = sampled.copy()
+    for k in shown.runs:
+        w = seen[k].wedges
+        wanted[w.id[(w.start < stretch[1]) & (w.stop >= stretch[0])]] = True
+    return sampled, np.flatnonzero(wanted)
+
+
+def _requests(
+    pack: Pack, trace: Trace, seen: Sequence[Seen], shown: Gallery, rows: Ints, sampled: Any
+) -> dict[str, Any]:
+    results = [s.result for s in seen]
+    return {
+        "id": pack.add(rows),
+        "sampled": pack.add(sampled),
+        "arrival": pack.add(results[0].arrival[rows] - shown.span[0]),
+        "prompt": pack.add(trace.prompt[rows]),
+        "output": pack.add(trace.output[rows]),
+        "wait": [pack.add(wait[rows]) for wait in shown.waits],
+        "latency": [pack.add(r.latency[rows]) for r in results],
+        "evictions": [pack.add(r.evictions[rows]) for r in results],
+    }
+
+
+def _panel_json(pack: Pack, panel: Panel, start: float) -> dict[str, Any]:
+    shift = start if panel.x.time else 0.0
+    axes = {name: {**asdict(axis), "title": axis.title} for name, axis in (("x", panel.x), ("y", panel.y))}
+    lines = [{"name": s.name, "run": s.run, "x": pack.add(s.x - shift), "y": pack.add(s.y)} for s in panel.series]
+    return {
+        "name": panel.name,
+        "title": panel.title,
+        "kind": panel.kind,
+        **axes,
+        "marks": [asdict(m) for m in panel.marks],
+        "series": lines,
+        "cells": None if panel.cells is None else pack.add(panel.cells),
+    }
+
+
+# ---- what stands in the page itself
+
+
+def _figure(shown: Gallery, seen: Sequence[Seen], k: int) -> str:
+    density, s = shown.densities[shown.runs.index(k)], seen[k]
+    fewer = slice(None, None, 2)
+    times = density.moment[fewer]
+    mark = Mark("y", s.result.capacity, f"capacity {s.result.capacity:,} tokens")
+    axes = Axis("time", s.result.unit, time=True), Axis("KV cache held", "tokens")
+    panel = Panel("picture", f"Memory of {s.label}", "", *axes, [Series(s.label, times, times, k)], [mark])
+    still = picture_svg(panel, density.wait[:, fewer])
+    caption = f"<figcaption><b>{escape(s.label)}</b></figcaption>"
+    return f'<figure>{caption}<div class="picture">{still}</div></figure>'
+
+
+def _colours(shown: Gallery) -> str:
+    edges = [number(e) for e in shown.wait.edges]
+    names = [
+        f"under {edges[0]}",
+        *(f"{a} to {b}" for a, b in pairwise(edges)),
+        f"{edges[-1]} or more",
+    ]
+    swatches = (f'<span class="swatch"><i class="w{c}"></i>{names[c]} {shown.wait.unit}</span>' for c in range(CLASSES))
+    return "colour: wait before the start " + "".join(swatches)
+
+
+def _panel(panel: Panel, styles: Sequence[str]) -> str:
+    name, still = escape(panel.name), panel_svg(panel, styles)
+    caption = f'<figcaption><h3>{escape(panel.title)}</h3><p class="note">{escape(panel.note)}</p></figcaption>'
+    return f'<figure>{caption}<div class="chart" data-panel="{name}">{still}</div></figure>'
+
+
+def _table(runs: Sequence[Run], styles: Sequence[str]) -> str:
+    several = len({r.predictor for r in runs}) > 1
+    unit = runs[0].result.unit
+    per = f"tokens/{'round' if unit == 'rounds' else unit}"
+    heads = ["mean", "p50", "p99", per, "evictions", "memory used", "× bound"]
+    names = f"<th>policy</th>{'<th class=left>predictor</th>' if several else ''}"
+    head = names + "".join(f"<th>{h}</th>" for h in heads)
+    rows = (_row(k, r, style, several) for k, (r, style) in enumerate(zip(runs, styles, strict=True)))
+    return f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody>"
+
+
+def _row(k: int, run: Run, style: str, several: bool) -> str:
+    told, latency = figures(run.result), figures(run.result)["latency"]
+    ok = run.result.status == "ok"
+    line = f'<svg class="sample" viewBox="0 0 26 10"><line class="{style}" x1="0" x2="26" y1="5" y2="5"/></svg>'
+    cells = [f"<td>{line}{escape(run.policy)}{'' if ok else ' (unstable)'}</td>"]
+    cells += [f'<td class="left">{escape(run.predictor)}</td>'] if several else []
+    for name in ("mean", "p50", "p99"):
+        cells.append(f'<td data-figure="{name}">{number(latency[name]) if ok else "–"}</td>')
+    cells.append(f'<td data-figure="rate">{number(told["output_tokens_per_unit"])}</td>')
+    cells.append(f'<td data-figure="evictions">{told["evictions"]:,}</td>')
+    cells.append(f'<td data-figure="use">{100 * told["mean_memory_use"]:.0f} %</td>')
+    cells.append(f'<td data-figure="ratio">{"–" if run.ratio is None else f"{run.ratio:.2f}"}</td>')
+    return f'<tr data-run="{k}">{"".join(cells)}</tr>'
+
+
+_MARK = (
+    '<svg width="20" height="20" viewBox="0 0 20 20" aria-hidden="true" fill="none" stroke="currentColor" '
+    'stroke-width="1.8"><circle cx="10" cy="10" r="6.2"/><path d="M0 10h20"/></svg>'
+)
+
+_TEMPLATE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{name} · plimsoll</title>
+<link rel="icon" href="data:,">
+<style>{style}</style>
+</head>
+<body>
+<main>
+<h1>{mark}{about}</h1>
+<p class="headline">{headline}</p>
+{lead}
+<h2>What the memory holds</h2>
+<p class="note">Time across, KV tokens up, each request a wedge that grows by a token a step and vanishes
+when it is done. <span id="detail">Bands are classes of requests.</span></p>
+<div id="colours">{colours}</div>
+<div class="pair">{pictures}</div>
+<div id="tools" hidden>
+<button id="zoom-window" type="button">zoom in</button>
+<button id="zoom-out" type="button">zoom out</button>
+<button id="zoom-all" type="button">whole run</button>
+<button id="zoom-detail" type="button">close-up</button>
+<button id="clear-window" type="button">clear window</button>
+<span>drag to choose a window of time: table and panels then show the requests that arrived in it; shift-drag moves,
+ctrl-wheel zooms</span>
+</div>
+<h2>Ranking</h2>
+<p class="note">Latency from arrival to finish, of <span id="window">all requests</span>. × bound: total latency over a
+certified lower bound; no schedule whatever comes below 1.</p>
+<div class="scroll"><table id="ranking">{table}</table></div>
+<div class="panels">{panels}</div>
+<footer>Made by plimsoll. This file is complete in itself and fetches nothing.</footer>
+</main>
+<div id="tip" hidden></div>
+<script type="application/json" id="data">{data}</script>
+<script type="text/plain" id="columns">{columns}</script>
+<script>{script}</script>
+</body>
+</html>
+"""

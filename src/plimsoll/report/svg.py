@@ -1,0 +1,213 @@
+"""Panels as still pictures (SVG), for a page without script and for print. Colours are classes of the page's style."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from html import escape
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from ..host.result import Floats
+from .panel import Axis, Panel
+from .words import number
+
+WIDTH, LEFT, RIGHT, TOP, BOTTOM = 620, 62, 14, 12, 44
+_POINTS = 240
+Scale = Callable[[Any], Any]
+
+
+def nice_ticks(low: float, high: float, most: int = 6) -> list[float]:
+    """Round places between two values."""
+    raw = (high - low) / max(1, most)
+    if not (np.isfinite(raw) and raw > 0):
+        return [low]
+    power = 10.0 ** np.floor(np.log10(raw))
+    step = next(m * power for m in (1, 2, 5, 10) if m * power >= raw * 0.999)
+    first, last = np.ceil(low / step - 1e-9), np.floor(high / step + 1e-9)
+    return [float(k * step) for k in np.arange(first, last + 1)]
+
+
+def log_ticks(low: float, high: float, most: int = 7) -> list[float]:
+    """Powers of ten between two positive values, with 2 and 5 where there is room."""
+    first, last = int(np.floor(np.log10(low) + 1e-9)), int(np.ceil(np.log10(high) - 1e-9))
+    steps = (1, 2, 5) if last - first <= 2 else (1,)
+    every = max(1, -(-(last - first) // most))
+    found = [m * 10.0**e for e in range(first, last + 1, every) for m in steps]
+    return [v for v in found if low * 0.999 <= v <= high * 1.001]
+
+
+def tick_text(value: float) -> str:
+    """A number as short as an axis needs."""
+    size = abs(value)
+    for least, unit, letter in ((1e9, 1e9, "G"), (1e6, 1e6, "M"), (1e4, 1e3, "k")):
+        if size >= least:
+            return f"{value / unit:.4g}{letter}"
+    return f"{value:.0e}" if 0 < size < 1e-3 else f"{value:.4g}"
+
+
+def extent(panel: Panel, name: str) -> tuple[float, float]:
+    """The range of an axis: the least and greatest value that can be shown on it."""
+    axis: Axis = getattr(panel, name)
+    if axis.names:
+        return -1.1 if panel.kind == "dot" else -0.5, len(axis.names) - 0.5
+    values = np.concatenate([getattr(s, name) for s in panel.series] or [np.array([1.0])])
+    values = values[np.isfinite(values) & ((values > 0) | (not axis.log))]
+    low, high = (float(values.min()), float(values.max())) if len(values) else (1.0, 10.0)
+    if name == "x" and panel.kind == "dot":
+        return min(0.95, 0.95 * low), max(1.5 * high, 2.0)
+    for mark in panel.marks:
+        high = max(high, mark.at) if mark.axis == name == "y" else high
+    if name == "y" and not axis.log:
+        return 0.0, 1.08 * high or 1.0
+    return low, high if high > low else low * 10 if axis.log else low + 1
+
+
+def _scale(axis: Axis, low: float, high: float, start: float, end: float) -> Scale:
+    move: Scale = np.log if axis.log else np.asarray
+    a, b = float(move(low)), float(move(high))
+    return lambda v: start + (move(v) - a) / (b - a) * (end - start)
+
+
+def panel_svg(panel: Panel, styles: Sequence[str], height: int = 270) -> str:
+    """A panel as an SVG element; ``styles`` are the classes of each run's line."""
+    if panel.y.names:
+        height = (64 + 34 * len(panel.y.names)) if panel.kind == "heat" else 90 + 26 * len(panel.y.names)
+    left = min(0.4 * WIDTH, 12 + 6.7 * max(min(len(n), 24) for n in panel.y.names)) if panel.y.names else LEFT
+    box = (left, WIDTH - RIGHT, height - BOTTOM, TOP)
+    x = _scale(panel.x, *extent(panel, "x"), box[0], box[1])
+    low, high = extent(panel, "y")
+    y = _scale(panel.y, *((high, low) if panel.y.names else (low, high)), box[2], box[3])
+    parts = _axes(panel, x, y, box)
+    if panel.kind == "heat":
+        parts += _cells(panel, box)
+    for s in reversed(panel.series):
+        style = styles[s.run] if s.run is not None else "s0 d0"
+        parts.append(_dot(s.x[0], s.y[0], x, y, style) if panel.kind == "dot" else _line(panel, s.x, s.y, x, y, style))
+    return _element(panel.title, height, parts + _marks(panel, x, y, box))
+
+
+def _element(title: str, height: int, parts: Sequence[str]) -> str:
+    head = f'<svg viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" role="img"'
+    return f'{head} aria-label="{escape(title)}">{"".join(parts)}</svg>'
+
+
+def _text(x: float, y: float, text: str, anchor: str = "middle", style: str = "", more: str = "") -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" class="{style}"{more}>{escape(text)}</text>'
+
+
+def _axes(panel: Panel, x: Scale, y: Scale, box: tuple[float, ...]) -> list[str]:
+    left, right, bottom, top = box
+    parts = ['<g class="axis">', f'<line x1="{left:.1f}" x2="{right:.1f}" y1="{bottom}" y2="{bottom}"/>']
+    for at, text in _places(panel.x, *extent(panel, "x"), 7, 14):
+        parts.append(_text(x(at), bottom + 17, text))
+    for at, text in _places(panel.y, *extent(panel, "y"), 5, 24):
+        if not panel.y.names:
+            parts.append(f'<line class="grid" x1="{left:.1f}" x2="{right:.1f}" y1="{y(at):.1f}" y2="{y(at):.1f}"/>')
+        parts.append(_text(left - 7, y(at) + 4, text, "end"))
+    parts.append(_text((left + right) / 2, bottom + 36, panel.x.title, style="title"))
+    middle = (top + bottom) / 2
+    parts.append(_text(13, middle, panel.y.title, style="title", more=f' transform="rotate(-90 13 {middle})"'))
+    return [*parts, "</g>"]
+
+
+def _places(axis: Axis, low: float, high: float, most: int, clip: int) -> list[tuple[float, str]]:
+    if axis.names:
+        return [(float(k), name if len(name) <= clip else f"{name[: clip - 1]}…") for k, name in enumerate(axis.names)]
+    values = log_ticks(low, high, most) if axis.log else nice_ticks(low, high, most)
+    return [(v, tick_text(v)) for v in values]
+
+
+def _line(panel: Panel, xs: Floats, ys: Floats, x: Scale, y: Scale, style: str) -> str:
+    good = np.isfinite(ys) & ((xs > 0) | (not panel.x.log)) & ((ys > 0) | (not panel.y.log))
+    xs, ys = _thinned(xs[good], ys[good])
+    if not len(xs):
+        return ""
+    points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x(xs), y(ys), strict=True))
+    return f'<polyline class="line {style}" points="{points}"/>'
+
+
+def _thinned(xs: Floats, ys: Floats) -> tuple[Floats, Floats]:
+    """At most 240 points, the highest of each stretch: a peak stays."""
+    if len(xs) <= _POINTS:
+        return xs, ys
+    cuts = np.linspace(0, len(xs), _POINTS + 1).astype(int)
+    keep = np.unique([0, len(xs) - 1, *(a + int(np.argmax(ys[a:b])) for a, b in pairwise(cuts))])
+    return xs[keep], ys[keep]
+
+
+def _dot(value: float, place: float, x: Scale, y: Scale, style: str) -> str:
+    return (
+        f'<line class="stem {style}" x1="{x(1.0):.1f}" x2="{x(value):.1f}" y1="{y(place):.1f}" y2="{y(place):.1f}"/>'
+        f'<circle class="dot {style}" cx="{x(value):.1f}" cy="{y(place):.1f}" r="5"/>'
+        + _text(x(value) + 10, y(place) + 4, number(value), "start", "value")
+    )
+
+
+def _marks(panel: Panel, x: Scale, y: Scale, box: tuple[float, ...]) -> list[str]:
+    left, right, bottom, top = box
+    parts: list[str] = []
+    for mark in panel.marks:
+        if mark.axis == "y":
+            at = float(y(mark.at))
+            style = "mark capacity" if panel.name in ("memory", "picture") else "mark"
+            parts.append(f'<line class="{style}" x1="{left}" x2="{right}" y1="{at:.1f}" y2="{at:.1f}"/>')
+            parts.append(_text(right - 4, at - 5, mark.label, "end", "marked"))
+            if "capacity" in style:
+                parts.append(f'<circle class="{style}" cx="{left + 16}" cy="{at:.1f}" r="6"/>')
+        else:
+            at = float(x(mark.at))
+            parts.append(f'<line class="mark" x1="{at:.1f}" x2="{at:.1f}" y1="{top}" y2="{bottom}"/>')
+            parts.append(_text(at + 5, top + 10, mark.label, "start", "marked"))
+    return parts
+
+
+def _cells(panel: Panel, box: tuple[float, ...]) -> list[str]:
+    left, right, bottom, top = box
+    cells = panel.cells if panel.cells is not None else np.empty((0, 0))
+    rows, across = cells.shape
+    wide, tall = (right - left) / across, (bottom - top) / rows
+    level = heat_levels(cells)
+    parts: list[str] = []
+    for (r, c), value in np.ndenumerate(cells):
+        kind = f"h{level[r, c]}" if np.isfinite(value) else "hnone"
+        a, b = left + c * wide + 1, top + r * tall + 1
+        size = f'width="{wide - 2:.1f}" height="{tall - 2:.1f}"'
+        parts.append(f'<rect class="cell {kind}" x="{a:.1f}" y="{b:.1f}" {size} rx="3"/>')
+        text = number(float(value)) if np.isfinite(value) else "unstable"
+        parts.append(_text(a + wide / 2 - 1, b + tall / 2 + 3, text, style=f"celltext {kind}"))
+    return parts
+
+
+def heat_levels(cells: Floats) -> Any:
+    """The shade of every cell, 0 (least) to 6, evenly on a logarithmic scale."""
+    good = cells[np.isfinite(cells) & (cells > 0)]
+    if not len(good) or good.max() <= good.min():
+        return np.zeros(cells.shape, int)
+    low, high = np.log(good.min()), np.log(good.max())
+    safe = np.where(np.isfinite(cells) & (cells > 0), cells, good.min())
+    return np.rint(6 * (np.log(safe) - low) / (high - low)).astype(int)
+
+
+def picture_svg(panel: Panel, parts: Floats, height: int = 330) -> str:
+    """A memory picture as stacked areas.
+
+    Parameters
+    ----------
+    panel : its axes, with one series for the times and ``marks`` for the capacity.
+    parts : shape (7, b), tokens by class at those times.
+    """
+    top = panel.marks[0].at * 1.12
+    box = (LEFT, WIDTH - RIGHT, height - BOTTOM, TOP)
+    times = panel.series[0].x
+    x = _scale(panel.x, float(times[0]), float(times[-1]), box[0], box[1])
+    y = _scale(panel.y, 0.0, top, box[2], box[3])
+    sums = np.concatenate([np.zeros((1, parts.shape[1])), np.cumsum(parts, axis=0)])
+    shapes: list[str] = []
+    across = [f"{v:.1f}" for v in x(times)]
+    for c in range(len(parts)):
+        up = [f"{a},{b:.1f}" for a, b in zip(across, y(sums[c + 1]), strict=True)]
+        down = [f"{a},{b:.1f}" for a, b in zip(reversed(across), y(sums[c][::-1]), strict=True)]
+        shapes.append(f'<polygon class="w{c}" points="{" ".join(up + down)}"/>')
+    return _element(panel.title, height, shapes + _axes(panel, x, y, box) + _marks(panel, x, y, box))
