@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from .source import Whole
+
 if TYPE_CHECKING:
     from ..simulation import Host
     from ..trace import Trace
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 class Source:
     """Which requests to schedule."""
 
-    requests: int | None = None
+    requests: Whole | None = None
     "The first N requests of the trace."
     rate: float | None = None
     "Rescale arrivals to R requests a second."
@@ -25,7 +27,7 @@ class Source:
     "Names of a file's columns, as arrival_s=ts,prompt_tokens=in,output_tokens=out."
     drop_oversize: Annotated[bool, Parameter(negative="")] = False
     "Leave out, and count, requests that can never fit."
-    seed: int = 0
+    seed: Whole = 0
     "Seed of every random draw."
 
 
@@ -34,7 +36,7 @@ class Source:
 class Machine:
     """What they run on."""
 
-    capacity: int | None = None
+    capacity: Whole | None = None
     "KV cache size in tokens; a built-in workload has a default."
     host: str | None = None
     "rounds or serving; rounds unless a GPU and a model are named."
@@ -44,8 +46,12 @@ class Machine:
 
 def setting(name: str, source: Source, machine: Machine) -> tuple[Trace, Host, int]:
     """The trace, the host, and how many oversize requests were left out."""
+    from ..errors import InputError
     from ..host.discrete import Rounds
     from .source import capacity_for, load
+
+    if machine.host not in (None, "rounds", "serving"):
+        raise InputError(f"--host must be rounds or serving, not {machine.host}")
 
     trace = load(name, requests=source.requests, rate=source.rate, seed=source.seed, columns=source.columns)
     capacity = capacity_for(name, machine.capacity, source.seed)

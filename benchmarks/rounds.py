@@ -1,0 +1,73 @@
+"""How fast the rounds host is, and how its time grows: ``python benchmarks/rounds.py [requests …]``.
+
+Lognormal lengths (prompt μ = 6, σ = 1, at most 4,000; output μ = 5, σ = 1, at most 2,000), 130,000 tokens of memory, Poisson
+arrivals at 1.2 times what the memory can carry, so that hundreds of thousands wait. Each size runs in a process of its own,
+policies interleaved, median of three; also the peak memory of that process, and the time until a second process simulates.
+"""
+
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+
+CAPACITY, LOAD, REPEATS = 130_000, 1.2, 3
+POLICIES = ("svf", "mc-sf", "fcfs", "sjf")
+
+
+def instance(n):
+    """n requests of the benchmark's law; arrivals in rounds."""
+    import numpy as np
+
+    from plimsoll import Trace
+
+    rng = np.random.default_rng(3)
+    prompt = np.clip(rng.lognormal(6, 1, n), 1, 4000).astype(np.int64)
+    output = np.clip(rng.lognormal(5, 1, n), 1, 2000).astype(np.int64)
+    volume = prompt * output + output * (output + 1) / 2
+    arrival = np.floor(np.cumsum(rng.exponential(volume.mean() / (LOAD * CAPACITY), n)))
+    return Trace(arrival, prompt, output)
+
+
+def measure(n):
+    """Print one line per policy for n requests."""
+    from plimsoll import Trace, rounds, simulate
+
+    host = rounds(capacity=CAPACITY, rounds_per_s=1)
+    for policy in POLICIES:
+        simulate(Trace.of([(0, 1, 1)]), policy, host)  # compile or read the cache
+    trace = instance(n)
+    seconds = {policy: [] for policy in POLICIES}
+    for _ in range(REPEATS):
+        for policy in POLICIES:
+            result = simulate(trace, policy, host)
+            seconds[policy].append(result.wall_s)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    for policy, walls in seconds.items():
+        wall = statistics.median(walls)
+        print(
+            f"{n:>9,} {policy:6} {wall:8.3f} s {n / wall:>10,.0f} requests/s {wall / n * 1e6:7.3f} µs each {memory:6.0f} MB"
+        )
+
+
+def start_up():
+    """Seconds from a fresh process to the end of a run of 1,000 requests, with the compiled code in the cache."""
+    words = [sys.executable, "-m", "plimsoll", "run", "azure-conv", "--requests", "1000", "--policy", "svf", "--json"]
+    subprocess.run(words, check=True, capture_output=True)
+    walls = []
+    for _ in range(5):
+        began = time.perf_counter()
+        subprocess.run(words, check=True, capture_output=True)
+        walls.append(time.perf_counter() - began)
+    print(f"a second process runs 1,000 requests in {statistics.median(walls):.2f} s, all of it")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) == 3 and sys.argv[1] == "--size":
+        measure(int(sys.argv[2]))
+        sys.exit()
+    print(f"load of the machine: {os.getloadavg()[0]:.2f} on {os.cpu_count()} cores")
+    for size in sys.argv[1:] or ("10000", "100000", "1000000"):
+        subprocess.run([sys.executable, __file__, "--size", size], check=True)
+    start_up()
