@@ -1,8 +1,8 @@
 """How fast the rounds host is, and how its time grows: ``python benchmarks/rounds.py [requests …]``.
 
-Lognormal lengths (prompt μ = 6, σ = 1, at most 4,000; output μ = 5, σ = 1, at most 2,000), 130,000 tokens of memory, Poisson
-arrivals at 1.2 times what the memory can carry, so that hundreds of thousands wait. Each size runs in a process of its own,
-policies interleaved, median of three; also the peak memory of that process, and the time until a second process simulates.
+Lognormal lengths (prompt μ = 6, σ = 1, at most 4,000; output μ = 5, σ = 1, at most 2,000), 130,000 tokens of memory,
+Poisson arrivals at 1.2 times what the memory can carry, so that hundreds of thousands wait. Each size runs in a process
+of its own, policies interleaved, median of three; also that process's peak memory, and the time a second process takes.
 """
 
 import os
@@ -47,7 +47,7 @@ def measure(n):
     for policy, walls in seconds.items():
         wall = statistics.median(walls)
         print(
-            f"{n:>9,} {policy:6} {wall:8.3f} s {n / wall:>10,.0f} requests/s {wall / n * 1e6:7.3f} µs each {memory:6.0f} MB"
+            f"{n:>9,} {policy:6} {wall:8.3f} s {n / wall:>9,.0f} requests/s {wall / n * 1e6:6.3f} µs {memory:5.0f} MB"
         )
 
 

@@ -1,4 +1,4 @@
-"""The verified numbers beside the papers' specifications, where they are at hand (their retyped core: tests/policies)."""
+"""The verified numbers beside the papers' specifications, where they are at hand; tests/policies retypes them."""
 
 import json
 
