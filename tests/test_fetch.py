@@ -34,9 +34,7 @@ def server(tmp_path):
 
 
 def _table(url: str, text: str = TABLE) -> dict[str, Published]:
-    return {
-        "tiny": Published(f"{url}/trace.csv", hashlib.sha256(text.encode()).hexdigest(), ".csv", "nobody")
-    }
+    return {"tiny": Published(f"{url}/trace.csv", hashlib.sha256(text.encode()).hexdigest(), ".csv", "nobody")}
 
 
 def test_a_trace_is_downloaded_once(server, tmp_path):

@@ -51,9 +51,7 @@ def test_agents_inside_a_session_have_their_own_clock():
 
 
 def test_head_keeps_every_column():
-    trace = Trace(
-        np.arange(3.0), np.arange(3), np.arange(1, 4), client=np.arange(3), more={"x": np.array([7, 8, 9])}
-    )
+    trace = Trace(np.arange(3.0), np.arange(3), np.arange(1, 4), client=np.arange(3), more={"x": np.array([7, 8, 9])})
     first = trace.head(2)
     assert first.output.tolist() == [1, 2]
     assert first.client is not None

@@ -49,9 +49,7 @@ def test_large_prompt_trap(length, total, best):
     assert FIRST(found.trace).sum() == total
 
 
-@pytest.mark.parametrize(
-    ("length", "narrow", "wide", "best"), [(9, 73, 27, 1278), (100, 9901, 1000, 1590600)]
-)
+@pytest.mark.parametrize(("length", "narrow", "wide", "best"), [(9, 73, 27, 1278), (100, 9901, 1000, 1590600)])
 def test_short_output_trap(length, narrow, wide, best):
     found = short_outputs(length)
     assert int((found.trace.output == length).sum()) == narrow

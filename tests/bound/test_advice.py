@@ -18,9 +18,7 @@ def test_inside_the_region():
     assert answer["wait"]["memory_tokens"] == 38_349
     assert answer["nested"]["bounds"] == [20, 50]
     assert answer["nested"]["survive"] == pytest.approx([1, 0.3])
-    assert answer["words"][0].startswith(
-        "Inside the stability region: the fluid settles at 5,682 tokens, 4% of"
-    )
+    assert answer["words"][0].startswith("Inside the stability region: the fluid settles at 5,682 tokens, 4% of")
     assert answer["words"][1].startswith("WAIT: thresholds 1, 1; they hold at most 38,349 tokens")
     json.dumps(answer)
 

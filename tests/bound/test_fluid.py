@@ -62,9 +62,9 @@ def test_no_equilibrium_beyond_saturation():
 @given(st.floats(0.1, 30), st.integers(0, 900), st.integers(1, 300), st.floats(1e3, 1e7))
 def test_stable_exactly_up_to_the_crossing(rate, prompt, output, capacity):
     at = fluid(Types.of([(rate, prompt, output)]), LinearStep(), capacity)
-    assert fluid(
-        Types.of([(rate * at.crossing, prompt, output)]), LinearStep(), capacity
-    ).memory == pytest.approx(capacity)
+    assert fluid(Types.of([(rate * at.crossing, prompt, output)]), LinearStep(), capacity).memory == pytest.approx(
+        capacity
+    )
 
 
 def test_clusters_keep_the_load_and_cover_the_lengths():

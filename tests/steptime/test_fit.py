@@ -24,9 +24,7 @@ def test_a_known_step_time_is_found_again_from_its_log(tmp_path):
     for chunk in [0] * 300 + list(rng.integers(16, 2000, 300)):
         decodes = int(rng.integers(1, 200))
         context, earlier = float(decodes * rng.integers(100, 4000)), int(rng.integers(0, 4000))
-        seconds = (
-            truth.prefill([(chunk, earlier)], decodes, context) if chunk else truth.decode(decodes, context)
-        )
+        seconds = truth.prefill([(chunk, earlier)], decodes, context) if chunk else truth.decode(decodes, context)
         rows.append(f"{decodes},{context},{chunk},{earlier if chunk else 0},{seconds}")
     log = tmp_path / "steps.csv"
     log.write_text("\n".join(rows))

@@ -55,9 +55,7 @@ def test_arrivals(text, process):
 
 
 def test_parameters_after_the_name():
-    drawn = generate(
-        "synthetic?prompt=fixed:tokens=5&output=uniform:low=2,high=3&arrivals=periodic&rate=4&requests=9"
-    )
+    drawn = generate("synthetic?prompt=fixed:tokens=5&output=uniform:low=2,high=3&arrivals=periodic&rate=4&requests=9")
     assert drawn.prompt.tolist() == [5] * 9
     assert set(drawn.output.tolist()) == {2, 3}
     assert drawn.arrival.tolist() == [i / 4 for i in range(9)]
