@@ -14,8 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import InputError
+from ..policies.geometric import slices
+from ..policies.regime import response_phases
 from ..policy.pipeline import pipeline_width
 from ..trace import Floats, Ints
+from .area import volume
 
 
 class Certificate(NamedTuple):
@@ -26,13 +29,8 @@ class Certificate(NamedTuple):
     statement: str
 
 
-def volume(prompt: Ints, output: Ints) -> Ints:
-    """Memory-time of each request, token-rounds: prompt·output + output·(output + 1)/2."""
-    return prompt * output + output * (output + 1) // 2
-
-
-def area_total(prompt: Ints, output: Ints, capacity: int) -> float:
-    """L1: total latency is at least (1/M)·Σ_r (n − r + 1)·volume_(r), volumes ascending."""
+def _area(prompt: Ints, output: Ints, capacity: int) -> float:
+    """L1: total latency is at least (1/M)·Σ_r (n − r + 1)·volume_(r), volumes ascending; not rounded up."""
     return float(np.cumsum(np.sort(volume(prompt, output))).sum()) / capacity
 
 
@@ -59,29 +57,14 @@ def smallest_volume_first(prompt: Ints, output: Ints, finish: Floats, capacity: 
     share = float((prompt + output).max(initial=0)) / capacity
     if share >= 1:
         raise InputError("svf promises nothing here: a request's prompt + output equals the capacity")
-    order = np.argsort(volumes, kind="mergesort")
-    before = np.empty(len(volumes))
-    before[order] = np.cumsum(volumes[order]) - volumes[order]
-    ahead = 2 / ((1 - share) * capacity) * before
+    ahead = 2 / ((1 - share) * capacity) * _ahead(volumes)
     factor = 1 + 2 / (1 - share)
-    bound = max(area_total(prompt, output, capacity), float(output.sum()))
+    bound = max(_area(prompt, output, capacity), float(output.sum()))
     return [
         _at_most(finish - output, ahead, "every wait ≤ 2/((1−α)M) · volume ahead of it"),
         _at_most(finish.sum(), output.sum() + ahead.sum(), "total ≤ Σ output + 2/((1−α)M) · Σ volume ahead"),
         _at_most(finish.sum(), factor * bound, f"total ≤ {factor:.4g} · lower bound"),
     ]
-
-
-def slices(prompt: int, capacity: int, growth: float, first: int) -> list[int]:
-    """GSA's slices in order, tokens: floor(growth^p · first), at most capacity − prompt, no repeats."""
-    found: list[int] = []
-    p = 0
-    while not found or found[-1] < capacity - prompt:
-        length = min(int(np.floor(growth**p * first + 1e-9)), capacity - prompt)
-        if not found or length > found[-1]:
-            found.append(length)
-        p += 1
-    return found
 
 
 def _evenness(prompt: int, lengths: Sequence[int], capacity: int) -> float:
@@ -106,11 +89,9 @@ def geometric_slicing(
     ran = slices(equal, capacity, growth, first)
     ran = ran[: next(p for p, length in enumerate(ran) if length >= longest) + 1]
     c, padded = _evenness(equal, ran, capacity), np.maximum(output, min(first, capacity - equal))
-    right = 2 * c * growth**3 / (growth - 1) * area_total(prompt, padded, capacity)
+    right = 2 * c * growth**3 / (growth - 1) * _area(prompt, padded, capacity)
     right += growth**2 / (growth - 1) * float(padded.sum())
-    return [
-        _at_most(finish.sum(), right, f"total ≤ 2cα³/(α−1)·L1 + α²/(α−1)·L2, c = {c:.4g}, α = {growth:.4g}")
-    ]
+    return [_at_most(finish.sum(), right, f"total ≤ 2cα³/(α−1)·L1 + α²/(α−1)·L2, c = {c:.4g}, α = {growth:.4g}")]
 
 
 def geometric_batching(
@@ -129,9 +110,7 @@ def geometric_batching(
     group = np.searchsorted(bounds, output)
     c = _evenness(equal, [int(output[group == g].max()) for g in np.unique(group)], capacity)
     padded = np.maximum(output, min(first, capacity - equal))
-    right = c * growth**2 * area_total(prompt, padded, capacity) + growth**2 / (growth - 1) * float(
-        padded.sum()
-    )
+    right = c * growth**2 * _area(prompt, padded, capacity) + growth**2 / (growth - 1) * float(padded.sum())
     return [_at_most(finish.sum(), right, f"total ≤ cα²·L1 + α²/(α−1)·L2, c = {c:.4g}, α = {growth:.4g}")]
 
 
@@ -169,15 +148,15 @@ def rect(width: Floats, length: Floats, finish: Floats, capacity: int) -> list[C
     ]
 
 
-def response_phases(capacity: int, growth: float) -> list[tuple[int, int, int]]:
-    """Response's phases as (cap τ, proxy prompt min(τ, M − τ), parallelism k)."""
-    found: list[tuple[int, int, int]] = []
-    for r in range(int(np.ceil(np.log(capacity) / np.log(growth) - 1e-9)) + 1):
-        cap = min(int(np.ceil(growth**r - 1e-9)), capacity)
-        proxy = min(cap, capacity - cap)
-        if not found or cap > found[-1][0]:
-            found.append((cap, proxy, int(pipeline_width(proxy, cap, capacity))))
-    return found
+def one_regime(prompt: Ints, output: Ints, finish: Floats, capacity: int) -> list[Certificate]:
+    """Rect with its published widths on large prompts alone, or on small prompt-heavy requests alone.
+
+    References
+    ----------
+    arXiv:2607.09248: 4 + 8M/Λ and 4 + 16M/(M − 2Λ), both 36 at Λ = M/4.
+    """
+    lower = max(_area(prompt, output, capacity), float(output.sum()))
+    return [_at_most(finish.sum(), 36 * lower, "total ≤ 36 · lower bound")]
 
 
 def _response_bound(prompt: Ints, output: Ints, capacity: int, growth: float) -> Floats:
@@ -210,7 +189,7 @@ def response(prompt: Ints, output: Ints, finish: Floats, capacity: int, growth: 
         )
     ]
     if growth == 2:
-        lower = max(area_total(prompt, output, capacity), float(output.sum()))
+        lower = max(_area(prompt, output, capacity), float(output.sum()))
         phases = response_phases(capacity, growth)
         tau, par = np.array([p[0] for p in phases]), np.array([p[2] for p in phases])
         found.append(_at_most(tau / par, 3.5 * tau**2 / capacity, "every phase: τ/k ≤ 3.5·τ²/M"))
@@ -243,7 +222,7 @@ def route(prompt: Ints, output: Ints, finish: Floats, capacity: int) -> list[Cer
     alone[heavy] = _response_bound(prompt[heavy], output[heavy], capacity, 2.0)
     each = np.where(small, 7 * alone_rect, 11 * alone_rect)
     each[heavy] = np.maximum(8 * alone_rect + alone, 9 * alone)[heavy]
-    lower = max(area_total(prompt, output, capacity), float(output.sum()))
+    lower = max(_area(prompt, output, capacity), float(output.sum()))
     return [
         _at_most(finish, each, "every latency ≤ its branch's bound, times 7, 9 or 11"),
         _at_most(finish.sum(), 996 * lower, "total ≤ 996 · lower bound"),
@@ -261,3 +240,62 @@ def no_eviction(evictions: int, peak: float, memory: float) -> list[Certificate]
         _at_most(evictions, 0, "no eviction"),
         _at_most(peak, memory, "peak memory ≤ M^π of the thresholds"),
     ]
+
+
+def rect_mix(width: Floats, length: Floats, finish: Floats, capacity: int, split: float) -> list[Certificate]:
+    """RectMix: each request against Rect's bound in its own branch, times 5 (narrow) or 7 (wide).
+
+    References
+    ----------
+    arXiv:2607.09248, Corollary 1 and Theorem 7.
+    """
+    wide, each = width > split * capacity, np.zeros(len(width))
+    for which, factor in ((~wide, 5), (wide, 7)):
+        if which.any():
+            chosen = width[which]
+            each[which] = factor * _rect_bound(chosen, length[which], _utilisation(chosen, capacity))
+    return [_at_most(finish, each, "every latency ≤ Rect's bound in its branch, times 5 or 7")]
+
+
+def clairvoyant_mix(prompt: Ints, output: Ints, finish: Floats, capacity: int) -> list[Certificate]:
+    """Clairvoyant-Mix: 5 × the bound of SVF on requests up to M/2, 7 × the sum of shorter outputs on the rest.
+
+    References
+    ----------
+    arXiv:2607.09248, Corollary 1 and appendix A; arXiv:2606.22327, Lemma E.2 for the small branch.
+    """
+    large, each = 2 * (prompt + output) > capacity, np.zeros(len(output))
+    small = ~large
+    if small.any():
+        share = float((prompt + output)[small].max()) / capacity
+        ahead = _ahead(volume(prompt, output)[small])
+        each[small] = 5 * (output[small] + 2 / ((1 - share) * capacity) * ahead)
+    if large.any():
+        each[large] = 7 * (_ahead(output[large]) + output[large])
+    lower = max(_area(prompt, output, capacity), float(output.sum()))
+    return [
+        _at_most(finish, each, "every latency ≤ its branch's bound, times 5 or 7"),
+        _at_most(finish.sum(), 28 * lower, "total ≤ 28 · lower bound"),
+    ]
+
+
+def pack_and_schedule(prompt: Ints, output: Ints, finish: Floats, capacity: int) -> list[Certificate]:
+    """PackAndSchedule: by 16·t it has finished as many requests as any schedule can by t, for every t.
+
+    No schedule has finished k requests by t unless the k smallest volumes of the requests with output ≤ t add up
+    to at most M·t.
+    """
+    by_volume = np.argsort(volume(prompt, output), kind="mergesort")
+    small, length, ends = volume(prompt, output)[by_volume], output[by_volume], np.sort(finish)
+    instants = np.unique(np.ceil(ends / 16 - 1e-9).astype(np.int64) - 1)
+    possible = [int((np.cumsum(small[length <= t]) <= capacity * t).sum()) for t in instants]
+    done = np.searchsorted(ends, 16 * instants, side="right")
+    return [_at_most(possible, done, "by 16·t at least as many finished as any schedule can finish by t")]
+
+
+def _ahead(key: npt.NDArray[Any]) -> Floats:
+    """For each request the sum of the keys that come before its own, ties by index."""
+    order = np.argsort(key, kind="mergesort")
+    before = np.empty(len(key))
+    before[order] = np.cumsum(key[order]) - key[order]
+    return before

@@ -15,7 +15,7 @@ import numpy as np
 from numba import from_dtype, types
 
 from ..jit import njit
-from ..policy.protocol import CHANGE, SKIP, START, function_types
+from ..policy.protocol import CHANGE, RERANK, SKIP, START, function_types
 from ..policy.view import BATCH, FLOATS, INT, INTS, REQUESTS, TABLE
 from .batch import CLOCK, FOREVER, State, insert, look, past, take, take_due
 
@@ -92,20 +92,39 @@ def make_room(rank: Any, evict: Any, state: State, waiting: Any, attempts: Any) 
     """Evict whom the policy names until the next round fits."""
     c = state.clock[0]
     while c.held + c.k * (c.now + 1) > state.capacity:
-        count = evict(look(state), state.p, state.out)
-        if count < 1 or count > c.k or not take(state, count):
-            c.status, c.fault = NOT_RUNNING, count
+        if take_back(rank, evict, state, waiting, attempts) < 1:
+            c.status = NOT_RUNNING
             return
-        c.evicted += count
-        for y in range(count):
-            rejoin(rank, state, waiting, attempts, state.out[y])
     c.overflows += 1
     c.churn += 1
-    c.changed = True
 
 
 @njit()
-def start_some(admit: Any, limit: Any, state: State, waiting: Any, skipped: Any) -> None:
+def take_back(rank: Any, evict: Any, state: State, waiting: Any, attempts: Any) -> int:
+    """Evict whom the policy names; return how many those are, −1 if not all of them are running."""
+    c = state.clock[0]
+    c.fault = count = evict(look(state), state.p, state.out)
+    if count < 0 or count > c.k or not take(state, count):
+        c.status = NOT_RUNNING
+        return -1
+    c.evicted += count
+    c.changed = True
+    for y in range(count):
+        rejoin(rank, state, waiting, attempts, state.out[y])
+    return count
+
+
+@njit()
+def rank_again(rank: Any, state: State, waiting: Any) -> None:
+    """Order the queue anew."""
+    view = look(state)
+    for y in range(len(waiting)):
+        waiting[y] = (rank(view, state.p, waiting[y][1]), waiting[y][1])
+    heapq.heapify(waiting)
+
+
+@njit()
+def start_some(rank: Any, admit: Any, limit: Any, state: State, waiting: Any, skipped: Any) -> None:
     """Ask for the head of the queue, and go on while the policy starts it."""
     c = state.clock[0]
     asked_to_wake = state.own & WAKES > 0
@@ -115,6 +134,9 @@ def start_some(admit: Any, limit: Any, state: State, waiting: Any, skipped: Any)
             break
         view = look(state)
         verdict = admit(view, state.p, i)
+        if verdict == RERANK:
+            rank_again(rank, state, waiting)
+            continue
         if verdict == SKIP:
             skipped.append(heapq.heappop(waiting))
             continue
@@ -185,10 +207,12 @@ def run(rank, admit, evict, limit, wake, predict, learn, state, max_rounds, prog
             leave(rank, learn, state, waiting, attempts)
         if c.arrived < n and state.requests[c.arrived].arrival <= c.now:
             arrive(rank, predict, state, waiting)
-        if c.held + c.k * (c.now + 1) > state.capacity:
+        if state.own & WAKES and wake(look(state), state.p) <= c.now:
+            take_back(rank, evict, state, waiting, attempts)
+        if c.status == OK and c.held + c.k * (c.now + 1) > state.capacity:
             make_room(rank, evict, state, waiting, attempts)
         if len(waiting) > 0 and c.status == OK:
-            start_some(admit, limit, state, waiting, skipped)
+            start_some(rank, admit, limit, state, waiting, skipped)
         progress[0] = c.done
         if c.status != OK or c.done == n:
             break

@@ -31,8 +31,8 @@ def catalogue() -> dict[str, Any]:
 
 
 def kebab(name: str) -> str:
-    """The command-line name of a class: ``McSf`` is ``mc-sf``."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", name).lower()
+    """The command-line name of a class: ``McSf`` is ``mc-sf``, ``AMax`` is ``a-max``."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", name).lower()
 
 
 def load_policy(spec: str | Any) -> Any:

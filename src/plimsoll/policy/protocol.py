@@ -25,6 +25,7 @@ from .view import FLOAT, FLOATS, HISTORY, INT, INTS, VIEW, Columns, History, Vie
 START = 0  # admit: start the request now
 STOP = 1  # admit: nobody starts now; ask again at the next step
 SKIP = -1  # admit: not this one; try the next in the queue
+RERANK = -2  # admit: the order has changed; rank everyone again, then ask about the new head
 CHANGE = 1 << 40  # admit: nobody starts before an arrival, a finish or an eviction changes something
 NEVER = math.inf  # wake: only when something happens
 
@@ -79,7 +80,7 @@ def select(view: View, p: Columns, out: Columns) -> int:
 
 
 def wake(view: View, p: Columns) -> float:
-    """Never: ask only when something happens."""
+    """Never: ask only when something happens. A time that has come makes the host ask ``evict`` at once."""
     return NEVER
 
 
