@@ -58,7 +58,7 @@ def test_slices_that_repeat_are_skipped_and_the_last_always_suffices():
 
 
 @pytest.mark.parametrize("policy", POLICIES, ids=str)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(bursts(equal=True))
 def test_certificates_hold_and_memory_is_never_exceeded(policy, instance):
     capacity, requests = instance
@@ -68,7 +68,7 @@ def test_certificates_hold_and_memory_is_never_exceeded(policy, instance):
     assert [c for c in certify(policy, result) if not c.holds] == []
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(bursts(equal=True))
 def test_the_compressed_forms_delay_nobody(instance):
     capacity, requests = instance
@@ -76,7 +76,7 @@ def test_the_compressed_forms_delay_nobody(instance):
         assert np.all(run(early, requests, capacity).finish <= run(plain, requests, capacity).finish)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(bursts(equal=True))
 def test_speculation_never_costs_in_total_against_its_bound(instance):
     capacity, requests = instance

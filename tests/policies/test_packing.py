@@ -39,7 +39,7 @@ def slow_order(prompt, output, capacity):
     return order
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(bursts(most=6))
 def test_exact_batches_are_those_of_the_definition(instance):
     capacity, requests = instance
@@ -47,7 +47,7 @@ def test_exact_batches_are_those_of_the_definition(instance):
     assert exact_order(prompt, output, capacity, True).tolist() == slow_order(prompt, output, capacity)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(bursts())
 def test_greedy_orders_are_permutations_and_all_finish(instance):
     capacity, requests = instance
@@ -59,7 +59,7 @@ def test_greedy_orders_are_permutations_and_all_finish(instance):
         assert max(usage(result)) <= capacity and result.evictions.sum() == 0
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(bursts(most=6))
 def test_fits_together_is_the_count_by_rounds(instance):
     capacity, requests = instance
@@ -69,7 +69,7 @@ def test_fits_together_is_the_count_by_rounds(instance):
     assert fits_together(np.arange(len(requests)), len(requests), prompt, output, capacity) == (peak <= capacity)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(bursts())
 def test_pack_and_schedule_keeps_its_bound(instance):
     capacity, requests = instance

@@ -27,7 +27,7 @@ def test_the_last_cap_is_the_whole_memory_one_at_a_time():
 
 
 @pytest.mark.parametrize("policy", [Rect(), Rect(cutoff=0.1), Rect(longest=200)], ids=str)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(bursts())
 def test_rect_finishes_everything_and_keeps_its_bound_where_no_width_is_outgrown(policy, instance):
     capacity, requests = instance
@@ -42,7 +42,7 @@ def test_rect_finishes_everything_and_keeps_its_bound_where_no_width_is_outgrown
             certify(policy, result)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(bursts())
 def test_rect_on_the_published_regimes(instance):
     capacity, requests = instance
@@ -54,7 +54,7 @@ def test_rect_on_the_published_regimes(instance):
             assert all(c.holds for c in found) and found[-1].statement == "total ≤ 36 · lower bound"
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(bursts(longer=True))
 def test_response_keeps_its_lemmas(instance):
     capacity, requests = instance
@@ -64,7 +64,7 @@ def test_response_keeps_its_lemmas(instance):
         assert [c for c in certify(policy, result) if not c.holds] == []
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(bursts())
 def test_response_finishes_whatever_it_is_given(instance):
     capacity, requests = instance

@@ -39,7 +39,7 @@ def test_skipping_idle_turns_by_hand():
     assert run("route:idle=1", [(2, 1), (1, 1), (6, 1)], 16).finish.tolist() == [1, 1, 2]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(bursts())
 def test_route_keeps_its_bounds(instance):
     capacity, requests = instance
@@ -49,7 +49,7 @@ def test_route_keeps_its_bounds(instance):
     assert [c for c in certify(Route(), result) if not c.holds] == []
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(bursts())
 def test_skipping_idle_turns_loses_nobody(instance):
     capacity, requests = instance
@@ -57,7 +57,7 @@ def test_skipping_idle_turns_loses_nobody(instance):
     assert result.completed == len(requests) and max(usage(result)) <= capacity
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(bursts(), st.lists(st.integers(0, 60), min_size=24, max_size=24))
 def test_online_requests_wait_for_the_next_stage(instance, arrivals):
     capacity, requests = instance
@@ -68,7 +68,7 @@ def test_online_requests_wait_for_the_next_stage(instance, arrivals):
         assert np.all(result.start >= result.arrival)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(bursts())
 def test_rect_mix_keeps_its_bounds(instance):
     capacity, requests = instance
@@ -80,7 +80,7 @@ def test_rect_mix_keeps_its_bounds(instance):
     assert [c for c in certify(policy, result) if not c.holds] == []
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(bursts())
 def test_rect_mix_survives_outgrown_widths(instance):
     capacity, requests = instance
@@ -88,7 +88,7 @@ def test_rect_mix_survives_outgrown_widths(instance):
     assert result.completed == len(requests) and max(usage(result)) <= capacity
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(bursts())
 def test_clairvoyant_mix_keeps_its_bounds(instance):
     capacity, requests = instance

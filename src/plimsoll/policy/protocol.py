@@ -58,7 +58,9 @@ def admit(view: View, p: Columns, i: int) -> int:
 
 
 def evict(view: View, p: Columns, out: Columns) -> int:
-    """The newest first: one request, the last started."""
+    """The newest first: one request, the last started; nobody while the next step fits."""
+    if view.over == 0:
+        return 0
     newest = 0
     for x in range(1, len(view.running)):
         if view.requests[view.running[x].id].turn > view.requests[view.running[newest].id].turn:
