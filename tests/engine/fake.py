@@ -11,7 +11,7 @@ from vllm.sampling_params import SamplingParams
 from vllm.v1.core.sched.scheduler import Scheduler
 from vllm.v1.kv_cache_interface import FullAttentionSpec, KVCacheConfig, KVCacheGroupSpec
 from vllm.v1.outputs import ModelRunnerOutput
-from vllm.v1.request import Request, RequestStatus
+from vllm.v1.request import Request
 from vllm.v1.structured_output import StructuredOutputManager
 
 BLOCK = 16
@@ -26,8 +26,7 @@ def scheduler(
     additional: dict[str, Any] | None = None,
     **options: Any,
 ) -> Scheduler:
-    """A scheduler over ``blocks`` usable KV blocks (vLLM keeps one more for itself)."""
-    # an empty model folder with a config.json is enough: nothing is loaded
+    """A scheduler over ``blocks`` usable KV blocks (vLLM keeps one more); ``model`` holds only a config.json."""
     config = VllmConfig(
         model_config=ModelConfig(model=model, skip_tokenizer_init=True, dtype="float32", seed=0),
         cache_config=CacheConfig(block_size=BLOCK, gpu_memory_utilization=0.5, enable_prefix_caching=False),
@@ -73,19 +72,21 @@ def request(number: int, prompt: int, output: int, arrival: float = 0.0, **extra
 def step(scheduler: Scheduler) -> Any:
     """One engine step: schedule, run no model, hand one token to everyone whose prompt is done."""
     planned = scheduler.schedule()
+    scheduler.update_from_output(planned, outputs(scheduler, planned))
+    return planned
+
+
+def outputs(scheduler: Scheduler, planned: Any) -> ModelRunnerOutput:
+    """One token for everyone whose prompt is done after this step."""
     names = list(planned.num_scheduled_tokens)
-    requests = scheduler.requests
-    tokens = [[7] if not _prefilling(requests[name]) else [] for name in names]
-    output = ModelRunnerOutput(
+    return ModelRunnerOutput(
         req_ids=names,
         req_id_to_index={name: index for index, name in enumerate(names)},
-        sampled_token_ids=tokens,
+        sampled_token_ids=[[] if _prefilling(scheduler.requests[name]) else [7] for name in names],
         logprobs=None,
         prompt_logprobs_dict={},
         pooler_output=[],
     )
-    scheduler.update_from_output(planned, output)
-    return planned
 
 
 def _prefilling(request: Request) -> bool:
@@ -93,8 +94,32 @@ def _prefilling(request: Request) -> bool:
     return request.num_computed_tokens < request.num_tokens
 
 
+class Pipeline:
+    """Steps as async scheduling makes them: the next one is scheduled before the last one's outputs are there."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+        self._in_flight: list[tuple[Any, list[str]]] = []
+
+    def step(self) -> None:
+        """Schedule one step and hand over the outputs of the one before."""
+        planned = self._scheduler.schedule()
+        requests = self._scheduler.requests
+        done = [name for name in planned.num_scheduled_tokens if not requests[name].is_prefill_chunk]
+        self._in_flight.append((planned, done))
+        if len(self._in_flight) > 1 or not planned.num_scheduled_tokens:
+            earlier, sampled = self._in_flight.pop(0)
+            names = list(earlier.num_scheduled_tokens)
+            output = ModelRunnerOutput(
+                req_ids=names,
+                req_id_to_index={name: index for index, name in enumerate(names)},
+                sampled_token_ids=[[7] if name in sampled else [] for name in names],
+                logprobs=None,
+                prompt_logprobs_dict={},
+                pooler_output=[],
+            )
+            self._scheduler.update_from_output(earlier, output)
+
+
 def free_blocks(scheduler: Scheduler) -> int:
     return scheduler.kv_cache_manager.block_pool.get_num_free_blocks()
-
-
-__all__ = ["BLOCK", "RequestStatus", "free_blocks", "request", "scheduler", "step"]

@@ -2,7 +2,7 @@
 
 Run with the Python whose path tests/engine/setup prints:
 
-    python tests/engine/record_schedule.py
+    python -m tests.engine.record_schedule
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import fake
-import model
 import numpy as np
 import vllm
+
+from . import fake, model
 
 OUT = Path(__file__).parents[1] / "host" / "vllm_schedule.json"
 CASES = 32
