@@ -1,0 +1,84 @@
+"""The real vLLM on a CPU, its core in this process, driven step by step."""
+
+from __future__ import annotations
+
+import gc
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from vllm import LLM, SamplingParams
+
+from .burst import Burst
+
+BLOCK, BLOCKS = 32, 63  # vLLM on a CPU wants blocks of 32; memory binds at about eight of the burst's requests
+
+
+class Outcome(NamedTuple):
+    """What became of a burst: per request the step that finished it and its tokens; all preemptions and steps."""
+
+    finish: np.ndarray
+    tokens: list[tuple[int, ...]]
+    preemptions: int
+
+
+def engine(folder: Path, plimsoll: dict[str, Any] | None = None, **options: Any) -> LLM:
+    """vLLM with a KV cache of ``BLOCKS`` blocks, stock or steered by a policy."""
+    if plimsoll is not None:
+        options |= {
+            "scheduler_cls": "plimsoll.engine.vllm.Scheduler",
+            "additional_config": {"plimsoll": plimsoll},
+        }
+    return LLM(
+        model=str(folder),
+        skip_tokenizer_init=True,
+        enforce_eager=True,
+        enable_prefix_caching=False,
+        block_size=BLOCK,
+        num_gpu_blocks_override=BLOCKS + 1,
+        max_num_seqs=64,
+        max_model_len=1024,
+        dtype="float32",
+        seed=0,
+        disable_log_stats=False,
+        **options,
+    )
+
+
+def scheduler(llm: LLM) -> Any:
+    """The scheduler inside."""
+    return llm.llm_engine.engine_core.engine_core.scheduler
+
+
+def prompts(burst: Burst, seed: int = 7) -> list[list[int]]:
+    """Token ids that differ from request to request."""
+    rng = np.random.default_rng(seed)
+    return [rng.integers(3, 500, length).tolist() for length in burst.prompt]
+
+
+def serve(llm: LLM, burst: Burst, hints: bool = False, priorities: list[int] | None = None) -> Outcome:
+    """Everything arrives at once; greedy, exactly the stated output lengths."""
+    n = len(burst.prompt)
+    for i, ids in enumerate(prompts(burst)):
+        extra = {"predicted_output_tokens": int(burst.output[i])} if hints else None
+        params = SamplingParams(
+            max_tokens=int(burst.output[i]), ignore_eos=True, temperature=0, extra_args=extra, detokenize=False
+        )
+        priority = priorities[i] if priorities else 0
+        llm.llm_engine.add_request(str(i), {"prompt_token_ids": ids}, params, priority=priority)
+    finish, tokens, preemptions, steps = np.zeros(n), [()] * n, 0, 0
+    while llm.llm_engine.has_unfinished_requests():
+        steps += 1
+        for output in llm.llm_engine.step():
+            if output.finished:
+                i = int(output.request_id.split("-")[0])
+                finish[i], tokens[i] = steps, tuple(output.outputs[0].token_ids)
+                preemptions += output.metrics.num_preemptions
+        assert steps < 50_000
+    return Outcome(finish, tokens, preemptions)
+
+
+def close(llm: LLM) -> None:
+    """Shut the engine down, so that another can start in this process."""
+    llm.llm_engine.engine_core.shutdown()
+    gc.collect()
