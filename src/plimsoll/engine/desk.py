@@ -133,6 +133,9 @@ class Desk:
         r = self.requests[i]
         r.prompt, r.arrival, r.client = prompt, arrival, client
         r.generated = r.evictions = r.turn = r.kind = 0
+        r.scale = 0.0
+        if len(self._facts):
+            self._facts[i] = 0.0
         r.predicted, r.lower, r.upper = min(self._constant, most), 1.0, float(most)
         if hint and hint.tokens is not None:
             r.predicted = min(max(1.0, hint.tokens), most)
