@@ -10,7 +10,8 @@ import pytest
 FIELDS = [
     "schema", "trace", "requests", "policy", "predictor", "host", "status", "capacity_tokens", "unit", "load",
     "completed", "rejected", "evictions", "peak_tokens", "mean_memory_use", "latency", "ttft", "tpot",
-    "latency_per_token", "makespan", "output_tokens_per_unit", "energy_j", "lower_bound_total", "ratio", "wall_s", "seed",
+    "latency_per_token", "makespan", "output_tokens_per_unit", "energy_j", "lower_bound_total", "ratio", "wall_s",
+    "seed",
 ]  # fmt: skip
 
 

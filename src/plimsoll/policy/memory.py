@@ -50,35 +50,38 @@ def peak_wait(view: View, i: int, capacity: float) -> int:
     end = view.step + remaining(view, i)
     base = view.requests[i].prompt + view.requests[i].generated - view.step
     running = view.running
-    excess = 0.0
+    excess, paged = 0.0, view.block > 1
     total, alive = base, 1
     x = len(running) - 1
     while x >= 0 and running[x].end >= end:
         total += running[x].offset
         alive += 1
         x -= 1
-    excess = max(excess, _excess(view, x + 1, base, total, alive, end, capacity))
+    excess = max(excess, total + alive * end - capacity)
+    if excess <= 0 and paged:
+        excess = _excess(view, x + 1, base, total, alive, end, capacity)
     while x >= 0:
         at = running[x].end
         while x >= 0 and running[x].end == at:
             total += running[x].offset
             alive += 1
             x -= 1
-        excess = max(excess, _excess(view, x + 1, base, total, alive, at, capacity))
+        excess = max(excess, total + alive * at - capacity)
+        if excess <= 0 and paged:
+            excess = _excess(view, x + 1, base, total, alive, at, capacity)
     return START if excess <= 0 else math.ceil(excess)
 
 
 @njit()
 def _excess(view: View, first: int, base: int, total: int, alive: int, at: int, capacity: float) -> float:
-    """Tokens by which step ``at`` is over, at least, for the request with ``base`` and ``running[first:]``; 0 if not.
+    """Tokens by which whole blocks are over at step ``at``, at least, for a request with ``base`` and ``running[first:]``.
 
-    ``total + alive · at`` tokens are in use, and at most a block less one token more in each request's last block.
-    Whole blocks are counted only where that decides. A start d steps later frees up to ⌈d/block⌉ blocks.
+    ``total + alive · at`` tokens fit, and at most a block less one token more is in each request's last block. Whole
+    blocks are counted only where that decides. A start d steps later frees up to ⌈d/block⌉ blocks.
     """
-    tokens = total + alive * at
     rounding = view.block - 1
-    if tokens > capacity or tokens + alive * rounding <= capacity:
-        return max(0.0, tokens - capacity)
+    if total + alive * (at + rounding) <= capacity:
+        return 0.0
     used = -(-(base + at) // view.block)
     for r in view.running[first:]:
         used += -(-(r.offset + at) // view.block)

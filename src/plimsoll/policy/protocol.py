@@ -135,8 +135,8 @@ def ask(policy: Any, hook: str, compiled: bool = True) -> Callable[..., Any]:
     """
     kind: type = type(policy) if has(policy, hook) else type(None)
     if (kind, hook, compiled) not in _compiled:
-        plain = _with_parameters(kind, hook, compiled) if kind is not type(None) else DEFAULTS[hook]
-        _compiled[kind, hook, compiled] = _compile(plain, kind, hook) if compiled else _readable(plain)
+        asked = _with_parameters(kind, hook, compiled) if kind is not type(None) else DEFAULTS[hook]
+        _compiled[kind, hook, compiled] = _compile(asked, kind, hook) if compiled else asked
     return _compiled[kind, hook, compiled]
 
 
@@ -158,16 +158,6 @@ def parameters(policy: Any) -> npt.NDArray[np.float64]:
     return np.array([*policy, 0.0], dtype=np.float64)
 
 
-def _readable(plain: Callable[..., Any]) -> Callable[..., Any]:
-    """``plain``, asked with records whose fields read as attributes; compiled callers pass bare ones."""
-
-    def asked(view: Any, *arguments: Any) -> Any:
-        records = {name: getattr(view, name).view(np.recarray) for name in ("requests", "running")}
-        return plain(view._replace(**records), *arguments)
-
-    return asked
-
-
 def _with_parameters(kind: Any, hook: str, compiled: bool) -> Callable[..., Any]:
     """``hook(self, …)`` as a function whose second argument is the array of parameters."""
     body = getattr(kind, hook)
@@ -185,9 +175,9 @@ def _with_parameters(kind: Any, hook: str, compiled: bool) -> Callable[..., Any]
     return scope[name]
 
 
-def _compile(plain: Callable[..., Any], kind: type, hook: str) -> Callable[..., Any]:
+def _compile(asked: Callable[..., Any], kind: type, hook: str) -> Callable[..., Any]:
     try:
-        return njit(SIGNATURES[hook])(plain)
+        return njit(SIGNATURES[hook])(asked)
     except NumbaError as error:
         body = getattr(kind, hook)
         raise PolicyError(f"{place(body)}: {kind.__name__}.{hook} cannot be compiled: {_reason(error)}") from error
