@@ -23,6 +23,8 @@ for name, summary in {
     "policies": "The catalogue of policies.",
     "bound": "Certified lower bound on total latency and the best schedule known.",
     "fluid": "Fluid equilibrium, stability region and WAIT thresholds of a trace or of types.",
+    "serve-args": "The flags that make an engine follow plimsoll.",
+    "record": "A trace from an engine's log or metrics.",
     "proxy": "An OpenAI-API proxy that sets each request's priority.",
     "trace": "Describe, convert, generate and fetch traces.",
     "predict": "Predictors of output length: train and evaluate.",

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from ..policy.protocol import SKIP, START
+from ..policy.protocol import RERANK, SKIP, START
 from .desk import Desk, Hint
 from .journal import Journal
 from .options import Options
@@ -16,7 +16,7 @@ from .waiting import Waiting
 
 logger = logging.getLogger("vllm.plimsoll")
 
-_RERANK = -2  # verdict: ask every rank again
+
 _RESYNC = 64  # steps between two looks at every running request
 _WINDOW_S = 5.0  # over which the share of decision time is judged
 _LEARN_FROM = ("FINISHED_STOPPED", "FINISHED_LENGTH_CAPPED", "FINISHED_REPETITION")
@@ -180,7 +180,7 @@ class Pilot:
             verdict = desk.admit(seat.number, free, self._now())
             if verdict == START:
                 return True
-            if verdict == _RERANK and not reranked:
+            if verdict == RERANK and not reranked:
                 reranked = True
                 queue.reorder()
                 continue

@@ -1,0 +1,102 @@
+"""A trace from what a running engine leaves behind: lengths, times and client numbers, never text."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError
+from ..trace import Trace
+
+_LINE = re.compile(r"(?:DEBUG|INFO) (\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?) ")
+_ASKED = re.compile(r"Request (\S+) details: prompt: .*prompt_token_ids: (\[[\d, ]*\]), prompt_embeds")
+_GIVEN = re.compile(r"Generated response (\S+?)( \(streaming (?:delta|complete)\))? details: .*?(\[[\d, ]*\])")
+_KEPT = ("latency_s", "first_byte_s", "wait_s", "preemptions")
+
+
+def read_log(path: Path) -> Trace:
+    """The requests of a log that were answered in full, by arrival.
+
+    Parameters
+    ----------
+    path : the log of ``plimsoll proxy --log`` or of the vLLM plug-in (JSON lines), or vLLM's own log with
+        ``--enable-log-requests --enable-log-outputs`` at level DEBUG.
+
+    Returns
+    -------
+    Trace, arrivals from the first request; ``more`` holds what the log says about times and preemptions.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or a line is broken, or no request is in it.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read: {error}") from error
+    rows = _from_json(path, lines) if lines and lines[0].startswith("{") else _from_vllm(lines)
+    if not rows:
+        raise InputError(f"{path}: no finished request; vLLM's own log needs level DEBUG and both log flags")
+    return _trace(sorted(rows, key=lambda row: row["arrival_s"]), path.stem)
+
+
+def _from_json(path: Path, lines: list[str]) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for number, line in enumerate(lines, 1):
+        row: dict[str, Any] = {}
+        try:
+            row = json.loads(line)
+            whole = row.get("output_tokens") and row.get("status", 200) == 200
+            fit = not whole or float(row["arrival_s"]) >= 0 <= int(row["prompt_tokens"])
+        except (ValueError, KeyError, TypeError, AttributeError):
+            fit = whole = False
+        if not fit:
+            raise InputError(f"{path}: line {number}: not a request of plimsoll's logs")
+        if whole:
+            rows += [row] * int(row.get("sequences", 1))
+    return rows
+
+
+def _from_vllm(lines: Iterable[str]) -> list[dict[str, Any]]:
+    """Token ids are counted, not kept. The log has no year, which differences do not need."""
+    asked: dict[str, dict[str, Any]] = {}
+    for line in lines:
+        stamp = _LINE.search(line)
+        if not stamp:
+            continue
+        if found := _ASKED.search(line):
+            asked[found[1]] = {"arrival_s": _seconds(stamp[1]), "prompt_tokens": _ids(found[2]), "output_tokens": 0}
+        elif (found := _GIVEN.search(line)) and (row := asked.get(found[1])):
+            whole = found[2] is not None and "complete" in found[2]
+            row["output_tokens"] = _ids(found[3]) + (0 if whole else row["output_tokens"])
+            row["latency_s"] = _seconds(stamp[1]) - row["arrival_s"]
+    return [row for row in asked.values() if row["output_tokens"] > 0]
+
+
+def _seconds(stamp: str) -> float:
+    form = "%Y-%m-%d %H:%M:%S" + (".%f" if "." in stamp else "")
+    return datetime.strptime(f"2000-{stamp}", form).timestamp()
+
+
+def _ids(text: str) -> int:
+    return text.count(",") + 1 if len(text) > 2 else 0
+
+
+def _trace(rows: list[dict[str, Any]], name: str) -> Trace:
+    arrival = np.array([row["arrival_s"] for row in rows], np.float64)
+    prompt = np.array([row["prompt_tokens"] for row in rows], np.int64)
+    output = np.array([row["output_tokens"] for row in rows], np.int64)
+    client = np.array([row.get("client", 0) for row in rows], np.int64)
+    more = {
+        key: np.array([np.nan if row[key] is None else row[key] for row in rows], np.float64)
+        for key in _KEPT
+        if all(key in row for row in rows)
+    }
+    return Trace(arrival - arrival[0], prompt, output, name, client=client if client.any() else None, more=more)

@@ -1,0 +1,123 @@
+"""Traces from logs and metrics."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from plimsoll.engine.flags import behind_proxy, plug_in
+from plimsoll.engine.record import read_log
+from plimsoll.engine.sample import Histogram, lengths, parse, sample
+from plimsoll.errors import InputError
+
+
+def test_the_proxys_log(tmp_path: Path) -> None:
+    rows = [
+        {"arrival_s": 107.5, "prompt_tokens": 9, "output_tokens": 4, "client": 2, "status": 200, "latency_s": 1.5},
+        {"arrival_s": 105.0, "prompt_tokens": 8, "output_tokens": 3, "client": 1, "status": 200, "latency_s": 9.0,
+         "sequences": 2},
+        {"arrival_s": 106.0, "prompt_tokens": 7, "output_tokens": None, "client": 1, "status": 0, "latency_s": 1.0},
+    ]  # fmt: skip
+    log = tmp_path / "requests.jsonl"
+    log.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    trace = read_log(log)
+    assert trace.arrival.tolist() == [0, 0, 2.5]
+    assert trace.prompt.tolist() == [8, 8, 9]
+    assert trace.output.tolist() == [3, 3, 4]
+    assert trace.client is not None
+    assert trace.client.tolist() == [1, 1, 2]
+    assert trace.more["latency_s"].tolist() == [9, 9, 1.5]
+
+
+VLLM = """\
+(APIServer pid=1) INFO 11-20 09:00:00 [api_server.py:1] Started
+(APIServer pid=1) DEBUG 11-20 09:00:01 [request_logger.py:55] Request cmpl-a details: prompt: 'a, b [1]', \
+prompt_token_ids: [5, 6, 7], prompt_embeds shape: None.
+DEBUG 11-20 09:00:03 [request_logger.py:55] Request cmpl-b details: prompt: None, prompt_token_ids: [5], \
+prompt_embeds shape: None.
+DEBUG 11-20 09:00:04 [request_logger.py:99] Generated response cmpl-a (streaming delta) details: \
+output_token_ids: [1, 2]
+DEBUG 11-20 09:00:05 [request_logger.py:99] Generated response cmpl-a (streaming delta) details: output_token_ids: [3]
+DEBUG 11-20 09:00:09 [request_logger.py:99] Generated response cmpl-b details: output_token_ids: [4, 5, 6, 7]
+DEBUG 11-20 09:00:09 [request_logger.py:55] Request cmpl-c details: prompt: None, prompt_token_ids: [5], \
+prompt_embeds shape: None.
+"""
+
+
+def test_vllms_own_log(tmp_path: Path) -> None:
+    log = tmp_path / "vllm.log"
+    log.write_text(VLLM)
+    trace = read_log(log)
+    assert trace.arrival.tolist() == [0, 2]
+    assert trace.prompt.tolist() == [3, 1]
+    assert trace.output.tolist() == [3, 4]
+    assert trace.more["latency_s"].tolist() == [4, 6]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "no finished request"),
+        ("INFO 11-20 09:00:00 hello", "no finished request"),
+        ('{"arrival_s": 1, "prompt_tokens": 1, "output_tokens": 1}\n{"arrival_s":', "line 2: not a request"),
+        ('{"prompt_tokens": 1, "output_tokens": 1}', "line 1: not a request"),
+    ],
+)
+def test_bad_logs_are_one_line(tmp_path: Path, text: str, told: str) -> None:
+    log = tmp_path / "log"
+    log.write_text(text)
+    with pytest.raises(InputError, match=told):
+        read_log(log)
+
+
+def test_no_file(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be read"):
+        read_log(tmp_path / "none")
+
+
+@given(st.lists(st.integers(1, 900), min_size=1, max_size=20))
+def test_lengths_add_up(values: list[int]) -> None:
+    bounds = (10.0, 100.0, 1000.0, float("inf"))
+    after = Histogram({bound: float(sum(v <= bound for v in values)) for bound in bounds}, float(sum(values)))
+    guessed = lengths(Histogram(dict.fromkeys(bounds, 0.0), 0.0), after)
+    assert len(guessed) == len(values)
+    assert guessed.sum() == pytest.approx(sum(values), abs=len(values))
+    if len(values) == 1:
+        assert guessed.tolist() == values
+
+
+def page(finished: int) -> str:
+    rows = []
+    for name, each in (("request_prompt_tokens", 30), ("request_generation_tokens", 7)):
+        rows += [f'vllm:{name}_bucket{{engine="0",le="{le}"}} {finished}' for le in ("50.0", "+Inf")]
+        rows += [f'vllm:{name}_sum{{engine="0"}} {finished * each}', f'vllm:{name}_count{{engine="0"}} {finished}']
+    name = "e2e_request_latency_seconds"
+    rows += [f'vllm:{name}_bucket{{le="+Inf"}} {finished}', f"vllm:{name}_sum {finished * 0.5}"]
+    return "\n".join(rows) + "\n"
+
+
+def test_metrics_are_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
+    from plimsoll.engine import sample as module
+
+    pages = [parse(page(n)) for n in (3, 3, 4, 6)]
+    monkeypatch.setattr(module, "_look", lambda _: pages.pop(0))
+    clock = iter(range(100))
+    monkeypatch.setattr(module.time, "monotonic", lambda: next(clock) * 0.5)
+    trace = sample("http://engine", seconds=2.6, wait=lambda _: None)
+    assert trace.prompt.tolist() == [30, 30, 30]
+    assert trace.output.tolist() == [7, 7, 7]
+    assert trace.arrival[0] == 0
+
+
+def test_flags() -> None:
+    assert plug_in(None, None, asynchronous=True) == ["--scheduler-cls", "plimsoll.engine.vllm.AsyncScheduler"]
+    assert plug_in("svf", None, asynchronous=False)[-1] == '{"plimsoll": {"policy": "svf"}}'
+    assert behind_proxy("vllm", 0.02) == ["--scheduling-policy", "priority", "--watermark", "0.02"]
+    with pytest.raises(InputError, match="--engine must be"):
+        behind_proxy("triton", 0.02)
+    with pytest.raises(InputError, match="--watermark must be"):
+        behind_proxy("vllm", 1.0)
