@@ -168,8 +168,9 @@ def clock_of(session: npt.NDArray[Any] | None, more: dict[str, npt.NDArray[Any]]
     """The clock of each request, shape (n,): its session, or its pair (session, sub); None for one clock."""
     if session is None or "sub" not in more:
         return session
-    _, pair = np.unique(np.stack([session, more["sub"]]), axis=1, return_inverse=True)
-    return pair.reshape(-1)
+    _, first = np.unique(session, return_inverse=True)
+    subs, second = np.unique(more["sub"], return_inverse=True)
+    return first * len(subs) + second
 
 
 def check_rows(

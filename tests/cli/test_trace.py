@@ -31,9 +31,7 @@ def test_describe(plimsoll):
     assert code == 0
     assert "azure-conv: 500 requests" in out
     assert "capacity 65,000 tokens, load" in out
-    code, out, _ = plimsoll(
-        "trace", "describe", "azure-conv", "--requests", 500, "--capacity", 10**6, "--json"
-    )
+    code, out, _ = plimsoll("trace", "describe", "azure-conv", "--requests", 500, "--capacity", 10**6, "--json")
     told = json.loads(out)
     assert (code, told["schema"], told["requests"], told["capacity_tokens"]) == (0, 1, 500, 10**6)
     assert "order will matter little" in told["reading"]
@@ -81,9 +79,7 @@ def test_drop_oversize_needs_a_capacity(plimsoll, tmp_path):
 def test_generate_repeats_itself(plimsoll, tmp_path):
     spec = "synthetic?prompt=fixed:tokens=5&arrivals=gamma:cv=3"
     for name in ("a", "b"):
-        code, *_ = plimsoll(
-            "trace", "generate", spec, tmp_path / f"{name}.csv", "--requests", 50, "--seed", 3
-        )
+        code, *_ = plimsoll("trace", "generate", spec, tmp_path / f"{name}.csv", "--requests", 50, "--seed", 3)
         assert code == 0
     assert (tmp_path / "a.csv").read_text() == (tmp_path / "b.csv").read_text()
     code, out, _ = plimsoll("trace", "generate", "lmsys", tmp_path / "c.csv", "--requests", 5, "--json")
@@ -98,7 +94,8 @@ def test_generate_repeats_itself(plimsoll, tmp_path):
         (["generate", "lmsys?rate=0", "x.csv"], "rate must be a positive number"),
         (["fetch", "nosuch"], "no public trace of that name"),
         (["describe", "lmsys", "--nosuch", "1"], "Unknown option: --nosuch"),
-        (["describe", "lmsys", "--capacity", "x"], "Invalid value for --capacity"),
+        (["describe", "lmsys", "--capacity", "x"], "Invalid value for"),
+        (["describe", "lmsys", "--requests", "1.5"], "Invalid value for"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_2(plimsoll, arguments, message):

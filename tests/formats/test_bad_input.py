@@ -119,9 +119,7 @@ def test_missing_file_and_folder(tmp_path):
 def test_one_bad_row_in_a_million(tmp_path, kind):
     output = np.full(1_000_000, 5)
     output[777_776] = 0
-    frame = pl.DataFrame(
-        {"timestamp": np.arange(1_000_000), "input_length": output + 3, "output_length": output}
-    )
+    frame = pl.DataFrame({"timestamp": np.arange(1_000_000), "input_length": output + 3, "output_length": output})
     path = tmp_path / "trace"
     {"parquet": frame.write_parquet, "csv": frame.write_csv, "jsonl": frame.write_ndjson}[kind](path)
     with pytest.raises(InputError, match=r"row 777777.*, column output_length: 0 is less"):
@@ -133,9 +131,7 @@ def test_one_word_in_a_million_numbers(tmp_path):
     lines[777_776] = LINE.replace("1}", '"many"}')
     path = tmp_path / "trace.jsonl"
     path.write_text("".join(lines))
-    with pytest.raises(
-        InputError, match=r"row 777777 \(line 777777\), column output_length: 'many' is not a number"
-    ):
+    with pytest.raises(InputError, match=r"row 777777 \(line 777777\), column output_length: 'many' is not a number"):
         read_file(path)
 
 

@@ -1,6 +1,7 @@
 """Every known format says the same."""
 
 import json
+from datetime import datetime, timedelta
 
 import numpy as np
 import polars as pl
@@ -39,8 +40,7 @@ def test_columns_named_by_the_caller(tmp_path):
     assert trace.client is not None
     assert trace.client.tolist() == [0, 1, 0]
     rows = [
-        dict(zip(NAMED.splitlines()[0].split(","), line.split(","), strict=True))
-        for line in NAMED.splitlines()[1:]
+        dict(zip(NAMED.splitlines()[0].split(","), line.split(","), strict=True)) for line in NAMED.splitlines()[1:]
     ]
     path.write_text("\n".join(json.dumps(row) for row in rows))
     _says_the_same(read_file(path, NAMED_COLUMNS))
@@ -85,6 +85,20 @@ def test_sessions_have_their_own_clocks(tmp_path):
     assert trace.session is not None
     assert trace.session.tolist() == [0, 0, 1]
     assert trace.arrival.tolist() == [0, 9, 0]
+
+
+def test_date_times_in_parquet_count_from_the_first(tmp_path):
+    path = tmp_path / "log"
+    start = datetime(2025, 1, 1, 12)
+    when = [start + timedelta(seconds=seconds) for seconds in ARRIVAL]
+    pl.DataFrame({"at": when, "prompt_tokens": PROMPT, "output_tokens": OUTPUT}).write_parquet(path)
+    _says_the_same(read_file(path, {"arrival_s": "at"}))
+
+
+def test_agents_inside_a_session_have_their_own_clocks(tmp_path):
+    path = tmp_path / "agents.csv"
+    path.write_text("session,sub,arrival_s,prompt_tokens,output_tokens\na,main,5,1,1\na,search,0,1,1\na,main,6,1,1\n")
+    assert read_file(path).arrival.tolist() == [5, 0, 6]
 
 
 def test_whole_numbers_may_be_written_as_floats(tmp_path):

@@ -6,17 +6,7 @@ import sys
 
 from cyclopts import App, CycloptsError
 
-
-def _one_line(error: CycloptsError) -> str:
-    """A wrong option as a line of text."""
-    return f"plimsoll: {' '.join(str(error).split())}"
-
-
-app = App(
-    name="plimsoll",
-    help="Scheduling for LLM inference under a hard KV-cache memory limit.",
-    error_formatter=_one_line,
-)
+app = App(name="plimsoll", help="Scheduling for LLM inference under a hard KV-cache memory limit.")
 for name, summary in {
     "compare": "Run policies on a trace and rank them, with the certified bound.",
     "run": "Run one policy on a trace.",
@@ -38,7 +28,7 @@ def main() -> None:
     from ..errors import InputError
 
     try:
-        app(sys.argv[1:], result_action="return_value")
-    except InputError as error:
-        print(f"plimsoll: {error}", file=sys.stderr)
+        app(sys.argv[1:], result_action="return_value", print_error=False, exit_on_error=False)
+    except (InputError, CycloptsError) as error:
+        print(f"plimsoll: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(2)

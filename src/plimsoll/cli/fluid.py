@@ -11,9 +11,7 @@ from cyclopts import App, Parameter
 if TYPE_CHECKING:
     from ..bound.advice import Advice
 
-app = App(
-    name="fluid", help="Fluid equilibrium, stability region and WAIT thresholds of a trace or of types."
-)
+app = App(name="fluid", help="Fluid equilibrium, stability region and WAIT thresholds of a trace or of types.")
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 
 

@@ -2,8 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter, Token
+
 from ..errors import InputError
-from ..trace import Trace
+
+if TYPE_CHECKING:
+    from ..trace import Trace
+
+
+def _whole(kind: object, tokens: Sequence[Token]) -> int:
+    """A whole number; without this, 1.5 would be rounded to 2 without a word."""
+    try:
+        return int(tokens[0].value)
+    except ValueError:
+        raise ValueError(f"{tokens[0].value} is not a whole number") from None
+
+
+Whole = Annotated[int, Parameter(converter=_whole)]
+"""An option that is a whole number."""
 
 
 def load(

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
+from .source import Whole, load
+
 if TYPE_CHECKING:
     from ..description import Description
 
@@ -20,11 +22,11 @@ Flag = Annotated[bool, Parameter(negative="")]
 def describe(
     trace: str,
     *,
-    capacity: int | None = None,
+    capacity: Whole | None = None,
     rounds_per_s: float = 20,
-    requests: int | None = None,
+    requests: Whole | None = None,
     rate: float | None = None,
-    seed: int = 0,
+    seed: Whole = 0,
     columns: str | None = None,
     as_json: Json = False,
 ) -> None:
@@ -32,18 +34,25 @@ def describe(
 
     Parameters
     ----------
-    trace : a file in any known format, or a built-in workload such as azure-conv or "lmsys?rate=50".
-    capacity : KV cache size in tokens, for the load; a built-in workload has a default.
-    rounds_per_s : rounds of the model in a second.
-    requests : only the first so many.
-    rate : rescale the arrivals to so many requests per second.
-    seed : of a built-in workload.
-    columns : names of the file's columns, as arrival_s=ts,prompt_tokens=in,output_tokens=out.
-    as_json : one JSON object on stdout.
+    trace
+        A file in any known format, or a built-in workload such as azure-conv or "lmsys?rate=50".
+    capacity
+        KV cache size in tokens, for the load; a built-in workload has a default.
+    rounds_per_s
+        Rounds of the model in a second.
+    requests
+        Only the first so many.
+    rate
+        Rescale the arrivals to so many requests per second.
+    seed
+        Of a built-in workload.
+    columns
+        Names of the file's columns, as arrival_s=ts,prompt_tokens=in,output_tokens=out.
+    as_json
+        One JSON object on stdout.
     """
     from ..description import describe as in_numbers
     from ..workload import default_capacity, has_default_capacity
-    from .source import load
 
     found = load(trace, requests=requests, rate=rate, seed=seed, columns=columns)
     if capacity is None and has_default_capacity(trace):
@@ -60,27 +69,36 @@ def convert(
     trace: Path,
     out: Path,
     *,
-    requests: int | None = None,
+    requests: Whole | None = None,
     rate: float | None = None,
     columns: str | None = None,
     drop_empty: Flag = False,
     drop_oversize: Flag = False,
-    capacity: int | None = None,
+    capacity: Whole | None = None,
     as_json: Json = False,
 ) -> None:
     """Read a trace in any known format and write it as .parquet, .csv or .jsonl (Mooncake's form).
 
     Parameters
     ----------
-    trace : the file to read; its format is told by its content.
-    out : the file to write; the ending of its name chooses the format.
-    requests : only the first so many of those kept.
-    rate : rescale the arrivals to so many requests per second.
-    columns : names of the file's columns, as arrival_s=ts,prompt_tokens=in,output_tokens=out.
-    drop_empty : leave out, and count, requests with zero output.
-    drop_oversize : leave out, and count, requests that can never fit in --capacity.
-    capacity : KV cache size in tokens; a request that can never fit is then an error.
-    as_json : one JSON object on stdout.
+    trace
+        The file to read; its format is told by its content.
+    out
+        The file to write; the ending of its name chooses the format.
+    requests
+        Only the first so many of those kept.
+    rate
+        Rescale the arrivals to so many requests per second.
+    columns
+        Names of the file's columns, as arrival_s=ts,prompt_tokens=in,output_tokens=out.
+    drop_empty
+        Leave out, and count, requests with zero output.
+    drop_oversize
+        Leave out, and count, requests that can never fit in --capacity.
+    capacity
+        KV cache size in tokens; a request that can never fit is then an error.
+    as_json
+        One JSON object on stdout.
     """
     from ..errors import InputError
     from ..formats import parse_columns, read_dropping, write_trace
@@ -98,17 +116,8 @@ def convert(
         found = found.at_rate(rate)
     write_trace(found, out)
     if as_json:
-        print(
-            json.dumps(
-                {
-                    "schema": 1,
-                    "out": str(out),
-                    "requests": len(found),
-                    "dropped_empty": empty,
-                    "dropped_oversize": oversize,
-                }
-            )
-        )
+        counts = {"requests": len(found), "dropped_empty": empty, "dropped_oversize": oversize}
+        print(json.dumps({"schema": 1, "out": str(out), **counts}))
         return
     print(f"{out}: {len(found)} requests")
     if drop_empty:
@@ -122,23 +131,29 @@ def generate(
     workload: str,
     out: Path,
     *,
-    requests: int | None = None,
+    requests: Whole | None = None,
     rate: float | None = None,
-    seed: int = 0,
+    seed: Whole = 0,
     as_json: Json = False,
 ) -> None:
     """Draw a trace from a workload and write it as .parquet, .csv or .jsonl (Mooncake's form).
 
     Parameters
     ----------
-    workload : a built-in name, such as azure-conv, with parameters after a question mark if you like:
+    workload
+        A built-in name, such as azure-conv, with parameters after a question mark if you like:
         "synthetic?prompt=lognormal:mu=6,sigma=1&output=geometric:mean=200&arrivals=gamma:cv=3", or
         "like?file=trace.parquet" for what looks like that trace.
-    out : the file to write; the ending of its name chooses the format.
-    requests : how many to draw.
-    rate : requests per second.
-    seed : the same seed draws the same trace.
-    as_json : one JSON object on stdout.
+    out
+        The file to write; the ending of its name chooses the format.
+    requests
+        How many to draw.
+    rate
+        Requests per second.
+    seed
+        The same seed draws the same trace.
+    as_json
+        One JSON object on stdout.
     """
     from ..formats import write_trace
     from ..workload import generate as draw
@@ -146,11 +161,7 @@ def generate(
     drawn = draw(workload, requests, rate, seed)
     write_trace(drawn, out)
     if as_json:
-        print(
-            json.dumps(
-                {"schema": 1, "out": str(out), "requests": len(drawn), "workload": workload, "seed": seed}
-            )
-        )
+        print(json.dumps({"schema": 1, "out": str(out), "requests": len(drawn), "workload": workload, "seed": seed}))
     else:
         print(f"{out}: {len(drawn)} requests")
 
@@ -161,9 +172,12 @@ def fetch(name: str, *, to: Path | None = None, as_json: Json = False) -> None:
 
     Parameters
     ----------
-    name : azure-2023-conv, mooncake-conversation or vidur-arxiv.
-    to : the folder to keep it in; by default the user's cache.
-    as_json : one JSON object on stdout.
+    name
+        Azure-2023-conv, mooncake-conversation or vidur-arxiv.
+    to
+        The folder to keep it in; by default the user's cache.
+    as_json
+        One JSON object on stdout.
     """
     from ..fetch import TRACES
     from ..fetch import fetch as download
