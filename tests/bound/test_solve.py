@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 
 from plimsoll import Trace
-from plimsoll.bound import layers, levels, prices, search
+from plimsoll.bound import guide, layers, levels, prices, search
 from plimsoll.bound.problem import cost, feasible
 from plimsoll.bound.replay import confirmed
 from plimsoll.bound.solve import bound, problem_of
@@ -81,11 +81,11 @@ def test_proved_optimum_is_the_exhaustive_one(instance):
     p = problem(requests, m)
     best = optimum(requests, m)
     climb = relaxed(p, int(p.prompt.max()))
-    tables = layers.guide(p, climb.states, climb.floor, climb.prices)
+    tables = guide.guide(p, climb.states, climb.floor, climb.prices)
     start = search.place(p, search.first_order(p))
     found = layers.explore(p, tables, cost(p, start) + 1, 5000, 5000, lambda: False)
     assert found.whole
-    if layers.late_bound(p, tables, climb.prices, climb.bound) > best:
+    if guide.late_bound(p, tables, climb.prices, climb.bound) > best:
         assert found.start is not None
         assert feasible(p, found.start) and cost(p, found.start) == best
 

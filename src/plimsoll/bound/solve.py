@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from ..errors import InputError
 from ..trace import Trace
-from . import area, layers, levels, prices, search
+from . import area, guide, layers, levels, nodes, prices, search
 from .problem import Ints, Problem, cost
 
 STATES = 5000  # of the dynamic program over levels
@@ -198,7 +198,7 @@ def _narrow(known: Known, seed: int) -> None:
     for turn in range(1, 1_000_000):
         climb.advance(known.interval.upper, known.clock(unit * 1.5 * turn))
         known.at_least(climb.bound, "prices")
-        if len(problem.weight) <= layers.MOST_REQUESTS:
+        if len(problem.weight) <= nodes.MOST_REQUESTS:
             climb = _prove(known, climb, turn)
         if known.done():
             return
@@ -221,7 +221,7 @@ def _climb(known: Known, slack: float) -> prices.Climb:
 def _prove(known: Known, climb: prices.Climb, turn: int) -> prices.Climb:
     """Beams for a better schedule, then the whole of what could be better, for about as long as the climb."""
     problem, unit = known.problem, known.time_limit / 60
-    tables = layers.guide(problem, climb.states, climb.floor, climb.prices)
+    tables = guide.guide(problem, climb.states, climb.floor, climb.prices)
     rooms = [(50 * 4**turn, 400 * 4**turn), (NODES, NODES)]
     for width, room in rooms:
         upper = known.interval.upper
@@ -231,7 +231,7 @@ def _prove(known: Known, climb: prices.Climb, turn: int) -> prices.Climb:
         if found.start is not None:
             known.offer(found.start)
         if found.whole:
-            if layers.late_bound(problem, tables, climb.prices, climb.bound) > known.interval.upper - 1:
+            if guide.late_bound(problem, tables, climb.prices, climb.bound) > known.interval.upper - 1:
                 known.at_least(known.interval.upper, "layers")
                 return climb
             return _climb(known, 1.5)
