@@ -6,7 +6,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from . import policies as policies
     from .description import describe as describe
+    from .experiment.run import compare as compare
     from .formats import write_trace as write_trace
     from .host.discrete import Rounds as rounds
     from .simulation import simulate as simulate
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 # fast. No module may share a public name: importing it would hide the name.
 _PUBLIC = {
     "Trace": ("trace", "Trace"),
+    "compare": ("experiment.run", "compare"),
     "describe": ("description", "describe"),
     "read_trace": ("source", "read_trace"),
     "rounds": ("host.discrete", "Rounds"),
@@ -24,10 +27,12 @@ _PUBLIC = {
     "write_trace": ("formats", "write_trace"),
 }
 
-__all__ = ["Trace", "describe", "read_trace", "rounds", "simulate", "write_trace"]
+__all__ = ["Trace", "compare", "describe", "policies", "read_trace", "rounds", "simulate", "write_trace"]
 
 
 def __getattr__(name: str) -> object:
+    if name == "policies":
+        return import_module(".policies", __name__)
     if name not in _PUBLIC:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module, own = _PUBLIC[name]
