@@ -39,22 +39,19 @@ def compare(
     as_json : one JSON object on stdout.
     """
     from contextlib import ExitStack
-    from dataclasses import replace
 
     from ..atomic import replacing
-    from ..experiment.run import compare as compare_all
     from ..named import names
     from .show import show_comparison, watching
 
-    requests, host, dropped = setting(trace, source, machine)
     beliefs = names(predictors) if predictors else [predictor]
     with ExitStack() as stack:
-        page = (
-            stack.enter_context(replacing(report)) if report is not None else None
-        )  # a bad path fails before the runs
+        page = stack.enter_context(replacing(report)) if report is not None else None  # a bad path fails first
         watch = stack.enter_context(watching())
-        runs = compare_all(requests, names(policies), host, beliefs, source.seed, watch)
-        runs = [replace(r, result=replace(r.result, rejected=dropped)) for r in runs]
+        from ..experiment.run import compare as compare_all
+
+        requests, host, dropped = setting(trace, source, machine)
+        runs = compare_all(requests, names(policies), host, beliefs, source.seed, watch, dropped)
         if page is not None:
             from ..report.page import report_page
 

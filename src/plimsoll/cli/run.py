@@ -36,16 +36,14 @@ def run(
     out : per-request times, a Parquet file.
     as_json : one JSON object on stdout.
     """
-    from dataclasses import replace
-
-    from ..experiment.run import run as run_one
-    from ..host.table import write_result
     from .show import show_run, watching
 
-    requests, host, dropped = setting(trace, source, machine)
     with watching() as watch:
-        done = run_one(requests, policy, host, predictor, source.seed, watch(policy, 0, 1))
-    done = replace(done, result=replace(done.result, rejected=dropped))
+        from ..experiment.run import run as run_one
+        from ..host.table import write_result
+
+        requests, host, dropped = setting(trace, source, machine)
+        done = run_one(requests, policy, host, predictor, source.seed, watch(policy, 0, 1), rejected=dropped)
     if out is not None:
         write_result(done.result, out)
     if as_json:

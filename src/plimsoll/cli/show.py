@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from threading import Timer
 from typing import TYPE_CHECKING, Any
 
 from rich import box
@@ -32,16 +33,14 @@ def watching() -> Generator[Callable[[str, int, int], Progress | None]]:
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"))
     bars = Bars(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True)
-    began = time.monotonic()
-    task = bars.add_task("", rate="")
+    task = bars.add_task("preparing; the first run compiles", total=None, rate="")
+    patience = Timer(_PATIENCE_S, bars.start)
+    patience.start()
 
     def watch(name: str, done: int, total: int) -> Progress:
         since = time.monotonic()
 
         def show(finished: int, all_of_them: int) -> None:
-            if time.monotonic() - began < _PATIENCE_S:
-                return
-            bars.start()
             rate = f"{finished / max(time.monotonic() - since, 1e-9):,.0f}/s"
             label = f"{name} ({done + 1} of {total})" if total > 1 else name
             bars.update(task, description=label, completed=finished, total=all_of_them, rate=rate)
@@ -51,6 +50,7 @@ def watching() -> Generator[Callable[[str, int, int], Progress | None]]:
     try:
         yield watch
     finally:
+        patience.cancel()
         bars.stop()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..bound.area import lower_bound
@@ -83,9 +83,17 @@ def run(
     seed: int = 0,
     progress: Progress | None = None,
     bound: float | None = None,
+    rejected: int = 0,
 ) -> Run:
-    """Run one policy and say how far from the best possible it came. ``bound`` saves working it out again."""
+    """Run one policy and say how far from the best possible it came.
+
+    Parameters
+    ----------
+    bound : the certified lower bound, where it is known already.
+    rejected : how many requests were left out of the trace because they can never fit.
+    """
     result = simulate(trace, policy, host, predictor, seed, progress=progress)
+    result = replace(result, rejected=rejected)
     total = bound_for(trace, host) if bound is None else bound
     at = load(trace, host.capacity, getattr(host, "rounds_per_s", 1.0)) if host.unit == "rounds" else None
     return Run(trace.name, len(trace), policy, predictor, host.name, at, seed, result, total)
@@ -98,17 +106,19 @@ def compare(
     predictors: Sequence[str] = ("exact",),
     seed: int = 0,
     watch: Callable[[str, int, int], Progress | None] = lambda name, done, total: None,
+    rejected: int = 0,
 ) -> list[Run]:
     """Run every policy with every predictor on the same trace, best mean latency first, unstable runs last.
 
     Parameters
     ----------
     watch : called with (policy, runs done, runs in all) before each run; gives what is told of its progress.
+    rejected : how many requests were left out of the trace because they can never fit.
     """
     bound = bound_for(trace, host)
     pairs = [(policy, predictor) for policy in policies for predictor in predictors]
     runs = [
-        run(trace, policy, host, predictor, seed, watch(policy, done, len(pairs)), bound)
+        run(trace, policy, host, predictor, seed, watch(policy, done, len(pairs)), bound, rejected)
         for done, (policy, predictor) in enumerate(pairs)
     ]
     return sorted(runs, key=lambda r: (r.result.status != "ok", float(r.result.latency.mean())))
