@@ -135,33 +135,38 @@ def peaks(line: Line, edges: Floats) -> tuple[Floats, Floats]:
     -------
     moment, use : shape (b,), times and tokens.
     """
-    inside = [t[(t > edges[0]) & (t <= edges[-1])] for t in (line.starts, line.stops)]
-    times = np.unique(np.concatenate([*inside, edges[1:]]))
-    use = line.at(times)
-    return _largest(times, use, edges)
+    times = _merged(line.stops, edges)[1:]
+    return _largest(times, line.at(times), edges)
+
+
+def _merged(events: Floats, edges: Floats) -> Floats:
+    """The edges and the events between them, ascending; both come sorted."""
+    inside = events[np.searchsorted(events, edges[0], "right") : np.searchsorted(events, edges[-1], "right")]
+    return np.insert(inside, np.searchsorted(inside, edges, "right"), edges)
 
 
 def _largest(times: Floats, values: Floats, edges: Floats) -> tuple[Floats, Floats]:
-    """In each bin the largest value and its time; ``times`` is sorted and holds every right edge."""
-    place = np.searchsorted(edges, times, "left") - 1
-    order = np.lexsort((values, place))
-    last = np.searchsorted(place[order], np.arange(len(edges) - 1), "right") - 1
-    return times[order][last], values[order][last]
+    """In each bin the largest value and the last time it is reached; ``times`` ascend and hold every right edge."""
+    begins = np.searchsorted(times, edges[:-1], "right")
+    most = np.maximum.reduceat(values, begins)
+    place = np.searchsorted(begins, np.arange(len(times)), "right") - 1
+    reached = np.flatnonzero(values == most[place])
+    last = reached[np.searchsorted(reached, np.append(begins[1:], len(times))) - 1]
+    return times[last], most
 
 
 def waiting(result: Result, w: Wedges, edges: Floats) -> Floats:
     """The most requests that wait at once in each bin, shape (b,)."""
     arrivals = np.sort(result.arrival[np.isfinite(result.arrival)])
     back = np.sort(w.stop[w.evicted])
-    inside = [t[(t > edges[0]) & (t <= edges[-1])] for t in (arrivals, back)]
-    times = np.unique(np.concatenate([*inside, edges]))
+    times = _merged(np.sort(np.concatenate([arrivals, back])) if len(back) else arrivals, edges)
     queue = (
         np.searchsorted(arrivals, times, "right")
         - np.searchsorted(w.start, times, "right")
         + np.searchsorted(back, times, "right")
     ).astype(np.float64)
-    at_start = queue[np.searchsorted(times, edges[:-1])]  # a queue stays as it was until something happens
-    return np.maximum(at_start, _largest(times[1:], queue[1:], edges)[1])
+    at_start = queue[np.searchsorted(times, edges[:-1], "right") - 1]  # it stays as it was until something happens
+    return np.maximum(at_start, _largest(times, queue, edges)[1])
 
 
 def stacked(w: Wedges, classes: Ints, count: int, moments: Floats) -> Floats:

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from html import escape
 from importlib.resources import files
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from ..trace import Trace
 from .pack import Pack, script_json
 from .panel import Axis, Mark, Panel, Series
 from .panels import Seen, all_panels, see
-from .picture import CLASSES, MOST_CELLS, Gallery, gallery, pictures_json, window
+from .picture import MOST_CELLS, Gallery, class_names, gallery, pictures_json, window
 from .svg import panel_svg, picture_svg
 from .words import baseline, number, summary
 
@@ -192,13 +191,8 @@ def _figure(shown: Gallery, seen: Sequence[Seen], k: int) -> str:
 
 
 def _colours(shown: Gallery) -> str:
-    edges = [number(e) for e in shown.wait.edges]
-    names = [
-        f"under {edges[0]}",
-        *(f"{a} to {b}" for a, b in pairwise(edges)),
-        f"{edges[-1]} or more",
-    ]
-    swatches = (f'<span class="swatch"><i class="w{c}"></i>{names[c]} {shown.wait.unit}</span>' for c in range(CLASSES))
+    names = class_names(shown.wait)
+    swatches = (f'<span class="swatch"><i class="w{c}"></i>{name}</span>' for c, name in enumerate(names))
     return "colour: wait before the start " + "".join(swatches)
 
 
@@ -220,7 +214,8 @@ def _table(runs: Sequence[Run], styles: Sequence[str]) -> str:
 
 
 def _row(k: int, run: Run, style: str, several: bool) -> str:
-    told, latency = figures(run.result), figures(run.result)["latency"]
+    told = figures(run.result)
+    latency = told["latency"]
     ok = run.result.status == "ok"
     line = f'<svg class="sample" viewBox="0 0 26 10"><line class="{style}" x1="0" x2="26" y1="5" y2="5"/></svg>'
     cells = [f"<td>{line}{escape(run.policy)}{'' if ok else ' (unstable)'}</td>"]

@@ -250,9 +250,9 @@ def heat_map(seen: Sequence[Seen]) -> Panel | None:
         if s.run.result.status == "ok":
             place = policies.index(s.run.policy), predictors.index(s.run.predictor)
             cells[place] = float(np.nanmean(s.result.latency))
-    note = f"Mean latency in {seen[0].result.unit}; lighter is better. What a policy loses when predictions are poor."
+    note = "Lighter is better: what a policy loses when predictions are poor."
     x, y = Axis("predictor", names=predictors), Axis("policy", names=policies)
-    return Panel("predictors", "Policy × predictor", note, x, y, kind="heat", cells=cells)
+    return Panel("predictors", f"Mean latency ({seen[0].result.unit}), policy × predictor", note, x, y, kind="heat", cells=cells)
 
 
 def fluid(trace: Trace, seen: Sequence[Seen]) -> Panel | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from ..trace import Trace
 from .curve import first_start, peaks, stacked
 from .pack import Pack
 from .panels import Seen, common_span
+from .words import number
 
 CLASSES = 7
 BINS = 1024
@@ -52,6 +54,13 @@ def scale(label: str, unit: str, values: Floats, first: float | None = None) -> 
         near = min((m * 10**exponent for m in (1, 2, 5, 10)), key=lambda m: abs(np.log(m / value)))
         edges.append(float(near) if not edges or near > edges[-1] else edges[-1] * 2)
     return Scale(label, unit, tuple(edges))
+
+
+def class_names(scale: Scale) -> list[str]:
+    """The classes of a scale in words."""
+    edges = [number(e) for e in scale.edges]
+    between = (f"{a} to {b}" for a, b in pairwise(edges))
+    return [f"{name} {scale.unit}" for name in (f"under {edges[0]}", *between, f"{edges[-1]} or more")]
 
 
 @dataclass(frozen=True)

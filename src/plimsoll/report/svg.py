@@ -26,7 +26,7 @@ def nice_ticks(low: float, high: float, most: int = 6) -> list[float]:
     power = 10.0 ** np.floor(np.log10(raw))
     step = next(m * power for m in (1, 2, 5, 10) if m * power >= raw * 0.999)
     first, last = np.ceil(low / step - 1e-9), np.floor(high / step + 1e-9)
-    return [float(k * step) for k in np.arange(first, last + 1)]
+    return [float(k * step) + 0.0 for k in np.arange(first, last + 1)]
 
 
 def log_ticks(low: float, high: float, most: int = 7) -> list[float]:

@@ -15,7 +15,7 @@ def number(value: float) -> str:
     """A figure as a person reads it: three digits, thousands apart."""
     if not np.isfinite(value):
         return "–"
-    if abs(value) >= 1000:
+    if abs(value) >= 1000 or value == int(value):
         return f"{value:,.0f}"
     return f"{value:.3g}" if abs(value) < 100 else f"{value:.1f}"
 
