@@ -252,7 +252,8 @@ def heat_map(seen: Sequence[Seen]) -> Panel | None:
             cells[place] = float(np.nanmean(s.result.latency))
     note = "Lighter is better: what a policy loses when predictions are poor."
     x, y = Axis("predictor", names=predictors), Axis("policy", names=policies)
-    return Panel("predictors", f"Mean latency ({seen[0].result.unit}), policy × predictor", note, x, y, kind="heat", cells=cells)
+    title = f"Mean latency ({seen[0].result.unit}), policy × predictor"
+    return Panel("predictors", title, note, x, y, kind="heat", cells=cells)
 
 
 def fluid(trace: Trace, seen: Sequence[Seen]) -> Panel | None:

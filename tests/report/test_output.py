@@ -1,0 +1,102 @@
+"""``plimsoll plot``: figures, numbers, and traces for a viewer."""
+
+from __future__ import annotations
+
+import json
+import sys
+from itertools import pairwise
+
+import numpy as np
+import polars as pl
+import pytest
+
+from plimsoll import Trace, rounds
+from plimsoll.cli import app
+from plimsoll.errors import InputError
+from plimsoll.experiment.run import compare
+from plimsoll.report.output import check_output, write_output
+from plimsoll.report.panels import all_panels, see
+
+
+@pytest.mark.parametrize("ending", [".png", ".svg", ".pdf"])
+@pytest.mark.parametrize("panel", ["picture", "latency-tail", "bound"])
+def test_figures(comparison, tmp_path, ending, panel):
+    pytest.importorskip("matplotlib")
+    path = tmp_path / f"figure{ending}"
+    write_output(path, panel, *comparison)
+    head = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}[ending]
+    first = path.read_bytes()
+    assert first.startswith(head)
+    write_output(path, panel, *comparison)
+    assert path.read_bytes() == first
+
+
+def test_no_matplotlib_is_one_line(comparison, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(InputError, match=r"figures need Matplotlib: pip install 'plimsoll\[plot\]'"):
+        write_output(tmp_path / "a.png", "picture", *comparison)
+    assert not list(tmp_path.iterdir())
+
+
+def test_numbers_of_one_panel_and_of_all(comparison, tmp_path):
+    trace, runs = comparison
+    write_output(tmp_path / "a.parquet", "queue", trace, runs)
+    table = pl.read_parquet(tmp_path / "a.parquet")
+    assert set(table["series"]) == {"fcfs", "svf", "mc-benchmark"} and table["y"].max() > 0
+    write_output(tmp_path / "all.csv", "all", trace, runs)
+    everything = pl.read_csv(tmp_path / "all.csv", infer_schema_length=None)
+    assert set(everything["panel"]) == {"picture", *(p.name for p in all_panels(trace, see(runs)))}
+    write_output(tmp_path / "p.parquet", "picture", trace, runs)
+    held = pl.read_parquet(tmp_path / "p.parquet").with_columns(pl.col("series").str.split(",").list.first())
+    peaks = held.group_by("series", "x").agg(pl.col("y").sum()).group_by("series").agg(pl.col("y").max())
+    assert dict(peaks.iter_rows()) == pytest.approx({r.policy: r.result.peak_tokens for r in runs})
+
+
+def test_wrong_endings_and_panels_are_one_line(comparison, tmp_path):
+    with pytest.raises(InputError, match=r"ending must be one of \.png, \.svg, \.pdf, \.csv, \.parquet, \.json"):
+        check_output(tmp_path / "a.xls", "queue")
+    with pytest.raises(InputError, match="a figure holds one panel"):
+        check_output(tmp_path / "a.png", "all")
+    with pytest.raises(InputError, match="no panel 'queues' of these runs; there are picture, memory, queue"):
+        write_output(tmp_path / "a.csv", "queues", *comparison)
+
+
+def test_viewer_trace_of_a_hand_solved_run(tmp_path):
+    # Capacity 7: the second request is evicted at 2, starts again at 3 and finishes at 7.
+    trace = Trace.of([(0, 1, 3), (0, 1, 4)])
+    runs = compare(trace, ["fcfs"], rounds(capacity=7, rounds_per_s=1))
+    write_output(tmp_path / "run.json", "picture", trace, runs)
+    events = json.loads((tmp_path / "run.json").read_text())["traceEvents"]
+    slices = [(e["tid"], e["name"], e["ts"], e["dur"]) for e in events if e["ph"] == "X"]
+    assert slices == [
+        (1, "running", 0, 3000),
+        (2, "running", 0, 2000),
+        (2, "waiting", 2000, 1000),
+        (2, "running", 3000, 4000),
+    ]
+    assert [(e["tid"], e["ts"]) for e in events if e["ph"] == "i"] == [(2, 2000)]
+    memory = [(e["ts"], e["args"]["tokens"]) for e in events if e["name"] == "KV cache"]
+    assert memory == [(0, 4), (1000, 6), (2000, 4), (3000, 2), (6000, 5), (7000, 0)]
+
+
+def test_viewer_traces_hold_every_stay_and_peak(comparison, tmp_path):
+    trace, runs = comparison
+    write_output(tmp_path / "run.json", "picture", trace, runs)
+    events = json.loads((tmp_path / "run.json").read_text())["traceEvents"]
+    for pid, run in enumerate(runs, start=1):
+        own = [e for e in events if e["pid"] == pid]
+        stays = [e for e in own if e["name"] == "running" and e["ph"] == "X"]
+        assert len(stays) == len(run.result.attempts)
+        assert sum(e["ph"] == "i" for e in own) == run.result.evictions.sum()
+        assert max(e["args"]["tokens"] for e in own if e["name"] == "KV cache") == run.result.peak_tokens
+        for tid in range(1, len(trace) + 1):
+            track = sorted((e["ts"], e["ts"] + e["dur"]) for e in own if e["ph"] == "X" and e["tid"] == tid)
+            assert all(a[1] <= b[0] for a, b in pairwise(track))
+
+
+def test_the_command_keeps_the_order_of_its_policies(tmp_path):
+    path = tmp_path / "a.csv"
+    app(["plot", "azure-conv", "--requests", "80", "--policies", "fcfs,svf", "--panel", "memory", "-o", str(path)],
+        result_action="return_value")  # fmt: skip
+    assert pl.read_csv(path)["series"].unique(maintain_order=True).to_list() == ["fcfs", "svf"]
+    assert np.isfinite(pl.read_csv(path)["y"]).all()
