@@ -6,7 +6,6 @@ import json
 import sys
 from itertools import pairwise
 
-import numpy as np
 import polars as pl
 import pytest
 
@@ -99,4 +98,4 @@ def test_the_command_keeps_the_order_of_its_policies(tmp_path):
     app(["plot", "azure-conv", "--requests", "80", "--policies", "fcfs,svf", "--panel", "memory", "-o", str(path)],
         result_action="return_value")  # fmt: skip
     assert pl.read_csv(path)["series"].unique(maintain_order=True).to_list() == ["fcfs", "svf"]
-    assert np.isfinite(pl.read_csv(path)["y"]).all()
+    assert pl.read_csv(path)["y"].max() > 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -43,13 +44,12 @@ _STYLE = {
 
 
 def _matplotlib() -> Any:
+    """Matplotlib with its figures; they need no display."""
     try:
-        import matplotlib
+        import_module("matplotlib.figure")
+        return import_module("matplotlib")
     except ImportError:
         raise InputError("figures need Matplotlib: pip install 'plimsoll[plot]'") from None
-    import matplotlib.figure
-
-    return matplotlib
 
 
 def save(figure: Any, path: Path) -> None:
