@@ -120,7 +120,21 @@ def test_draws_are_the_same_compiled_and_plain(policy):
     ("body", "error", "said"),
     [
         ("def rank(self, view):\n        return 0.0", PolicyError, r"_\d+.py:\d+: rank must take \(self, view, i\)"),
-        ("def rank(self, view, i):\n        return view.nothing", PolicyError, r":\d+: Mine.rank cannot be compiled"),
+        (
+            "def rank(self, view, i):\n        r = view.requests[i]\n        return view.nothing",
+            PolicyError,
+            r":7: Mine.rank cannot be compiled: Unknown attribute 'nothing' of type View$",
+        ),
+        (
+            "def rank(self, view, i):\n        return view.requests[i].length",
+            PolicyError,
+            r":5: Mine.rank cannot be compiled: a record has no field 'length'",
+        ),
+        (
+            "def rank(self, view, i):\n        return sorted(view.requests, key=lambda r: r.prompt)[0].prompt",
+            PolicyError,
+            r":5: Mine.rank cannot be compiled: NotImplementedError",
+        ),
         ("def rank(self, view, i):\n        return 1.0 / (i - i)", PolicyError, r":\d+: Mine raised ZeroDivisionError"),
         ("def rank(self, view, i):\n        return float('nan')", PolicyError, "Mine.rank of request 0"),
         (

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import inspect
 import math
+import re
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol, get_type_hints
 
 import numpy as np
@@ -178,9 +180,8 @@ def _with_parameters(kind: Any, hook: str, compiled: bool) -> Callable[..., Any]
 def _compile(asked: Callable[..., Any], kind: type, hook: str) -> Callable[..., Any]:
     try:
         return njit(SIGNATURES[hook])(asked)
-    except NumbaError as error:
-        body = getattr(kind, hook)
-        raise PolicyError(f"{place(body)}: {kind.__name__}.{hook} cannot be compiled: {_reason(error)}") from error
+    except Exception as error:  # Numba raises bare KeyError, NotImplementedError and others beside its own
+        raise _uncompiled(error, kind, hook) from error
 
 
 def place(function: Any) -> str:
@@ -188,13 +189,23 @@ def place(function: Any) -> str:
     return f"{inspect.getfile(function)}:{function.__code__.co_firstlineno}"
 
 
-def _reason(error: NumbaError) -> str:
-    """The one line of a Numba error that tells a user what to change."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+def _uncompiled(error: Exception, kind: type, hook: str) -> PolicyError:
+    """A compiler's error as one line: where, and what to change."""
+    file, line = place(getattr(kind, hook)).rsplit(":", 1)
+    told = re.findall(rf'{re.escape(Path(file).name)}", line (\d+)', str(error))
+    lines = [number for number in told if int(number) > 2]  # 1 and 2 are the caller's around the hook
+    return PolicyError(f"{file}:{[*lines, line][0]}: {kind.__name__}.{hook} cannot be compiled: {_reason(error)}")
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f"a record has no field {error}"
+    if not isinstance(error, NumbaError):
+        return f"{type(error).__name__}: {error}"
     noise = ("During:", "Failed in", "File ", "There are", "- ", "Overload", "^", "raised from", "<source")
-    told = [line for line in lines if not line.startswith(noise)]
-    spot = [line.split(",")[0] + "," + line.split(",")[1] for line in lines if line.startswith("File ") and "," in line]
-    return (told[0] if told else lines[0]) + (f" ({spot[-1]})" if spot else "")
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    told = next((line for line in lines if not line.startswith(noise)), lines[0])
+    return re.sub(r"\b(View|History)\(.*\)", r"\1", told)
 
 
 def failed(error: Exception, policy: Any) -> PolicyError:
