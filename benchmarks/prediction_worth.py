@@ -92,9 +92,9 @@ def crossing(mean: list[float], without: float) -> str:
 
 
 def ageing(trace: Trace) -> float:
-    """One mean volume per 60 mean intervals between arrivals, tokens (a weight per round)."""
+    """One mean volume per 240 mean intervals between arrivals, tokens (a weight per round)."""
     gap = float(np.diff(trace.arrival).mean()) * 20
-    return float(trace.volume.mean()) / (60 * gap)
+    return float(trace.volume.mean()) / (240 * gap)
 
 
 def measure(name: str, requests: int, share: float) -> dict[str, list[float]]:
