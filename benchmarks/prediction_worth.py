@@ -125,6 +125,8 @@ def draw(curves: dict[str, dict[str, list[float]]], path: str) -> None:
     """The curves as a picture; dashed, the same policy without a prediction."""
     from matplotlib import pyplot
 
+    pyplot.rcParams["svg.fonttype"] = "none"
+    pyplot.rcParams["svg.hashsalt"] = "plimsoll"
     figure, axes = pyplot.subplots(1, len(curves), figsize=(3.2 * len(curves), 3.2), sharey=True)
     for axis, (name, lines) in zip(np.atleast_1d(axes), curves.items(), strict=True):
         for policy in ("svf", "mc-sf"):
