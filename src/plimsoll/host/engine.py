@@ -1,176 +1,186 @@
-"""The running batch of the serving host, and how a request joins it and leaves it."""
+"""The state of the serving host, and what a policy sees of it.
+
+A request that decodes holds ``offset`` + t tokens in step t. One whose context is not in the cache yet is filling:
+each step computes a chunk of it, and until the last one it is taken to complete in the next step.
+"""
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from ..jit import njit
-from ..policy.view import View
-from .batch import State, insert
-from .paged import blocks_of, needed
-from .prefix import FREE, FRESH, Cache, allocate, fill, found, join, release
+import numpy as np
 
-SIZE, BLOCKS, SEQUENCES, BUDGET, WATERMARK, CHUNKED, TOGETHER, RESERVE, STATIC, LATE, CACHED = range(11)
-STEP, RUNNING, FILLING, DECODING, OFFSETS, HELD, STARTS, RECOMPUTED, HITS = range(9)
-NOW, SEEN, BUSY, AREA, PEAK = range(5)
-NOWHERE, WAITING, IN_BATCH, DONE, CANCELLED = range(5)
+from ..jit import njit
+from ..policy.view import History, View
+from .paged import blocks_of, needed
+
+NONE = -1
+FOREVER = 1 << 60
+AWAY, WAITING, IN_BATCH, DONE, CANCELLED = range(5)
+DECODES = -1  # ``computed`` of a request whose context is in the cache
+
+RULES = np.dtype(
+    [
+        ("block", np.int64),  # tokens of one
+        ("blocks", np.int64),
+        ("sequences", np.int64),  # most requests of a step
+        ("budget", np.int64),  # most tokens of a step
+        ("watermark", np.int64),  # blocks that admission keeps free while anybody runs
+        ("reserve", np.int64),  # output tokens whose memory a request takes at its start; 0: block by block
+        ("chunked", np.bool_),  # a prompt may be computed over several steps
+        ("together", np.bool_),  # prompts and decodes share steps
+        ("static", np.bool_),  # nobody joins a batch that runs
+        ("overlapped", np.bool_),  # a step is scheduled while the one before it runs
+        ("cached", np.bool_),  # freed blocks keep their content
+        ("selects", np.bool_),  # the policy names who takes part in each step
+    ],
+    align=True,
+)
+CLOCK = np.dtype(
+    [
+        ("now", np.float64),  # seconds
+        ("seen", np.float64),  # arrivals up to here are known to the scheduler
+        ("busy", np.float64),  # seconds in steps so far
+        ("area", np.float64),  # Σ tokens · seconds of memory used so far
+        ("peak", np.int64),  # the most blocks in use
+        ("step", np.int64),  # steps so far
+        ("k", np.int64),  # running requests
+        ("filling", np.int64),  # those of them whose context is not complete
+        ("held", np.int64),  # Σ offset of the others
+        ("late", np.int64),  # finished requests whose blocks and places are given back a step later
+        ("due", np.int64),  # the first step after which a running request leaves
+        ("free", np.int64),  # blocks
+        ("fresh", np.int64),  # those of them without content, taken first
+        ("oldest", np.int64),  # both ends of the queue of freed nodes
+        ("newest", np.int64),
+        ("arrived", np.int64),  # of the requests that arrive by the clock
+        ("done", np.int64),  # finished or given up
+        ("started", np.int64),
+        ("evicted", np.int64),  # at this instant
+        ("changed", np.bool_),  # something left the batch at this instant
+        ("head", np.int64),  # the request that was last refused
+        ("retry", np.int64),  # … and the step at which to ask for it again
+        ("churn", np.int64),  # overflows since the last completion
+        ("overflows", np.int64),
+        ("events", np.int64),
+        ("samples", np.int64),
+        ("recomputed", np.int64),  # tokens computed again after evictions
+        ("hits", np.int64),  # tokens found in the cache
+        ("worked", np.int64),  # tokens that steps computed
+        ("lost", np.int64),  # tokens in the memory of evicted requests
+        ("status", np.int64),
+        ("fault", np.int64),  # the request (or count) that a bad status is about
+    ],
+    align=True,
+)
+JOB = np.dtype(
+    [
+        ("status", np.int64),  # AWAY …
+        ("begun", np.int64),  # step after which it last started
+        ("offset", np.int64),
+        ("computed", np.int64),  # tokens of its context in the cache while it fills, then DECODES
+        ("placed", np.int64),  # its blocks, while it fills
+        ("chunk", np.int64),  # tokens of its context in the next step
+        ("part", np.int64),  # the last step in which it was marked to take part
+        ("deepest", np.int64),  # the deepest shared node that it uses, or NONE
+        ("fills", np.bool_),  # its shared nodes are its own to fill
+        ("granted", np.int64),  # prompt tokens in the cache by the trace's word alone
+        ("next_turn", np.int64),  # the request that follows in its session, or NONE
+        ("think", np.float64),  # seconds from the end of the turn before to its arrival
+        ("deadline", np.float64),  # seconds from its arrival until the client gives up
+        ("start", np.float64),
+        ("first_token", np.float64),
+        ("last_token", np.float64),  # when it was evicted
+        ("finish", np.float64),
+    ],
+    align=True,
+)
+NODE = np.dtype(
+    [
+        ("parent", np.int64),  # node above, or NONE
+        ("depth", np.int64),  # blocks before it; of a leaf, before the request's own blocks
+        ("length", np.int64),  # its blocks; 0 for a leaf
+        ("resident", np.int64),  # those that hold their content, its first ones
+        ("users", np.int64),  # running requests that use it
+        ("before", np.int64),  # neighbours in the queue of freed nodes
+        ("after", np.int64),
+    ],
+    align=True,
+)
 
 
 class Engine(NamedTuple):
-    """What the serving host keeps beside the ``State`` that it shares with the rounds host.
+    """All that a run works on. ``output`` is the truth and stays out of every view."""
 
-    ``rules`` are the settings (SIZE …), ``count`` integers of the run (STEP …), ``clock`` its seconds (NOW …).
-    A request that decodes holds ``offset`` + t tokens in step t; one whose context is still being computed is in
-    ``filling`` and is taken to complete in the next step.
-    """
-
-    rules: Any  # (11,)
+    rules: Any  # (1,) of RULES
+    clock: Any  # (1,) of CLOCK
     law: Any  # coefficients of the step time
-    count: Any  # (9,)
-    clock: Any  # (5,)
-    offset: Any  # (n,) of a running request
-    computed: Any  # (n,) tokens of a filling request's context in the cache
-    placed: Any  # (n,) blocks of a filling request
-    chunk: Any  # (n,) tokens of its context in the next step
-    part: Any  # (n,) the last step in which a request was marked to take part
+    own: int  # bits of the hooks that the policy or the predictor brings itself
+    requests: Any  # (n,) of REQUEST; their prompts are a token shorter than the trace's, see ``serving``
+    output: Any  # (n,) tokens
+    jobs: Any  # (n,) of JOB
+    running: Any  # (room,) of RUNNING, the first k in use, by ascending predicted end
+    due: Any  # (room,) the step after which each running request truly leaves
+    out: Any  # (room,) ids, room for a hook's answer
     filling: Any  # (room,) ids, by start
-    late: Any  # (room,) ids whose blocks are given back a step after they finished
+    late: Any  # (room,) ids
     residue: Any  # (block size,) decoding requests by offset
-    begun: Any  # (n,) step after which a running request started
-    times: Any  # (n, 3) start, first token, finish, seconds
-    stopped: Any  # (n,) when an evicted request had its last token
-    status: Any  # (n,) NOWHERE …
-    gaps: Any  # inter-token seconds, a histogram over GAP_BINS
-    next_turn: Any  # (n,) the request that follows in its session, or NONE
-    think: Any  # (n,) seconds between the end of the turn before and this request
-    deadline: Any  # (n,) when the client gives up, seconds after the arrival
+    nodes: Any  # (m,) of NODE; the first n are the leaves of the requests
+    path: Any  # room for the nodes above a leaf
+    gaps: Any  # inter-token times, a histogram
     curve: Any  # (c, 4) time, running, waiting, used blocks
+    survival: Any  # (kinds, grid points)
+    p: Any  # parameters of the policy, its columns and its memory
+    columns: Any
+    memory: Any
+    q: Any  # parameters of the predictor, its columns and its memory
+    facts: Any
+    notes: Any
+    dice: Any  # (6,)
 
 
 @njit()
-def see(state: State, engine: Engine, cache: Cache, need: int, shared: int, evicted: int) -> View:
-    """The view now: ``need`` blocks go to the running requests, ``shared`` ones need no new place."""
-    count, rules, size = engine.count, engine.rules, engine.rules[SIZE]
-    kept = rules[WATERMARK] if count[RUNNING] > 0 else 0
-    left = cache.pool[FREE] - need
+def see(e: Engine, need: int, shared: int) -> View:
+    """What the policy sees now: ``need`` blocks go to the running requests, ``shared`` ones need no new place."""
+    c, r = e.clock[0], e.rules[0]
+    kept = r.watermark if c.k > 0 else 0
+    left = c.free - need
     return View(
-        engine.clock[NOW], count[STEP], rules[BLOCKS] * size, size, max(-1, (left - kept + shared) * size - 1),
-        max(0, -left * size), evicted, state.requests, state.running[: count[RUNNING]], state.survival, state.columns,
-        state.memory, state.dice,
+        c.now, c.step, r.blocks * r.block, r.block, max(-1, (left - kept + shared) * r.block - 1),
+        max(0, -left * r.block), c.evicted, e.requests, e.running[: c.k], e.survival, e.columns, e.memory, e.dice,
     )  # fmt: skip
 
 
 @njit()
-def context_of(state: State, i: int) -> int:
-    """Tokens that a waiting request must have in the cache before it can go on; the view's prompt is one less."""
-    return state.requests[i].prompt + 1 + state.requests[i].generated
+def past(e: Engine) -> History:
+    """What the predictor sees now."""
+    c = e.clock[0]
+    return History(c.now, c.step, e.requests, e.running[: c.k], e.survival, e.facts, e.notes)
 
 
 @njit()
-def plan_chunks(state: State, engine: Engine) -> tuple[int, int]:
-    """Share the budget among the decoding and the filling requests; return blocks needed and tokens left."""
-    count, rules = engine.count, engine.rules
-    left = rules[BUDGET] - count[DECODING]
-    need = needed(engine.residue, count[STEP] + 1)
-    for x in range(count[FILLING]):
-        i = engine.filling[x]
-        tokens = max(0, min(context_of(state, i) - engine.computed[i], left))
-        engine.chunk[i] = tokens
-        left -= tokens
-        need += max(0, blocks_of(engine.computed[i] + tokens, rules[SIZE]) - engine.placed[i])
+def context_of(e: Engine, i: int) -> int:
+    """Tokens that must be in the cache before request i goes on."""
+    return e.requests[i].prompt + 1 + e.requests[i].generated
+
+
+@njit()
+def tokens_of(e: Engine, i: int) -> int:
+    """Tokens that running request i has produced since it last started."""
+    if e.jobs[i].computed != DECODES:
+        return 0
+    return e.jobs[i].offset + e.clock[0].step - e.requests[i].prompt - e.requests[i].generated
+
+
+@njit()
+def plan_chunks(e: Engine) -> tuple[int, int]:
+    """Share the budget among decoding and filling requests; return the blocks that they need and the tokens left."""
+    c, r = e.clock[0], e.rules[0]
+    left = r.budget - (c.k - c.filling)
+    need = needed(e.residue, c.step + 1)
+    for i in e.filling[: c.filling]:
+        job = e.jobs[i]
+        job.chunk = max(0, min(context_of(e, i) - job.computed, left))
+        left -= job.chunk
+        need += max(0, blocks_of(job.computed + job.chunk, r.block) - job.placed)
     return need, left
-
-
-@njit()
-def enter(state: State, engine: Engine, cache: Cache, i: int, left: int, tokens: int, wanted: int) -> int:
-    """Start request i with what ``left`` allows of its context; it leaves after ``tokens`` tokens. Return the tokens used.
-
-    ``wanted`` are the blocks that it takes at once in place of one by one, or 0.
-    """
-    count, rules, r = engine.count, engine.rules, state.requests[i]
-    context, got, hits = context_of(state, i), 0, 0
-    if rules[CACHED]:
-        hits = join(cache, i)
-        got = max(hits * rules[SIZE], cache.granted[i])
-        got = min(got, (context - 1) // rules[SIZE] * rules[SIZE])
-    chunk = min(context - got, left)
-    place = max(hits, wanted if wanted > 0 else blocks_of(got + chunk, rules[SIZE]))
-    allocate(cache, place - hits)
-    if rules[CACHED]:
-        fill(cache, i, place)
-    engine.computed[i], engine.placed[i], engine.chunk[i] = got, place, chunk
-    engine.filling[count[FILLING]] = i
-    engine.offset[i] = context - count[STEP] - 1
-    engine.begun[i] = count[STEP]
-    expected = max(1, int(-(-r.predicted // 1)) - r.generated)
-    insert(state, count[RUNNING], i, count[STEP] + expected, engine.offset[i], count[STEP] + tokens)
-    if r.evictions > 0:
-        count[RECOMPUTED] += context - got
-    else:
-        count[HITS] += got
-    r.turn = count[STARTS]
-    count[STARTS] += 1
-    count[FILLING] += 1
-    count[RUNNING] += 1
-    engine.status[i] = IN_BATCH
-    engine.times[i, 0] = engine.clock[NOW]
-    return chunk
-
-
-@njit()
-def is_filling(engine: Engine, i: int) -> bool:
-    """True while the context of a running request is not complete."""
-    return engine.computed[i] >= 0
-
-
-@njit()
-def exit(state: State, engine: Engine, cache: Cache, i: int, late: bool) -> None:
-    """Take request i, no longer in ``running``, out of the books; its blocks are freed now or a step later."""
-    count = engine.count
-    if is_filling(engine, i):
-        x = 0
-        while engine.filling[x] != i:
-            x += 1
-        for y in range(x, count[FILLING] - 1):
-            engine.filling[y] = engine.filling[y + 1]
-        count[FILLING] -= 1
-    else:
-        if engine.rules[RESERVE] == 0:
-            engine.residue[engine.offset[i] % engine.rules[SIZE]] -= 1
-            engine.placed[i] = blocks_of(engine.offset[i] + count[STEP], engine.rules[SIZE])
-        count[DECODING] -= 1
-        count[OFFSETS] -= engine.offset[i]
-    if late:
-        engine.late[count[HELD]] = i
-        count[HELD] += 1
-    else:
-        free(engine, cache, i)
-
-
-@njit()
-def free(engine: Engine, cache: Cache, i: int) -> None:
-    """Give the blocks of request i back."""
-    if engine.rules[CACHED]:
-        release(cache, i, engine.placed[i])
-    else:
-        cache.pool[FREE] += engine.placed[i]
-        cache.pool[FRESH] += engine.placed[i]
-
-
-@njit()
-def settle(engine: Engine, cache: Cache) -> None:
-    """Give back the blocks of the requests that finished a step ago."""
-    for x in range(engine.count[HELD]):
-        free(engine, cache, engine.late[x])
-    engine.count[HELD] = 0
-
-
-@njit()
-def room_for(state: State, engine: Engine, cache: Cache, i: int) -> tuple[int, int, int]:
-    """Blocks that request i needs to start, those of them in use by others, and its reservation (0: none)."""
-    rules = engine.rules
-    shared = found(cache, i)[1] if rules[CACHED] else 0
-    if rules[RESERVE] > 0:
-        wanted = blocks_of(state.requests[i].prompt + 1 + rules[RESERVE], rules[SIZE])
-        return wanted, shared, wanted
-    return blocks_of(context_of(state, i), rules[SIZE]), shared, 0

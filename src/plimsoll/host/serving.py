@@ -16,16 +16,15 @@ from ..progress import Progress, call
 from ..steptime import StepTime, gpu_named, kv_blocks, model_named, parse, roofline
 from ..trace import Floats, Ints, Trace
 from . import steps as loop
-from .advance import GAP_BINS, GAP_FLOOR, GAP_STEP
-from .batch import State
-from .engine import CANCELLED, Engine
-from .prefix import Cache, empty_cache
+from .advance import GAP_BINS, GAP_FLOOR, GAP_WIDTH
+from .engine import CANCELLED, CLOCK, DONE, FOREVER, IN_BATCH, JOB, NONE, RULES, Engine
 from .prepare import Prepared, prepare
 from .result import Result
-from .sharing import shares_prefixes, share_tree
+from .sharing import height, share_nothing, share_tree, shares_prefixes
 from .turns import Turns, turns_of
 
 MODES = ("vllm", "vllm-v0", "sarathi", "orca", "static")
+SARATHI_TOKENS, UNBOUNDED, SAMPLES = 512, 1 << 40, 65_536
 _HOOKS = ("rank", "admit", "evict", "limit", "select", "wake")
 _UNSTABLE = {
     loop.STUCK: "the policy starts nobody although nothing more will happen",
@@ -132,70 +131,65 @@ class Serving:
         seen = replace(trace, prompt=trace.prompt - 1)
         ready = prepare(seen, turns.arrival, policy, predictor, self.capacity, seed)
         law = self.step_time()
-        state, engine, cache = self._arrays(trace, ready, turns, law, seed)
+        engine = self._engine(trace, ready, turns, policy, predictor, law, seed)
         hooks = [ask(policy, hook, compiled) for hook in _HOOKS]
         hooks += [ask(predictor, hook, compiled) for hook in ("predict", "learn")]
         run = loop.run if compiled else getattr(loop.run, "py_func", loop.run)
-        numbers = (parameters(policy), ready.predictor_parameters, state, engine, cache)
-        static = int(np.isfinite(turns.arrival).sum())
+        clocked = int(np.isfinite(turns.arrival).sum())
         began = time.perf_counter()
         try:
-            done = call(run, *hooks, *numbers, has(policy, "select"), static, self.curve_s, progress=progress)
+            attempts = call(run, *hooks, engine, clocked, float(self.curve_s), total=len(trace), progress=progress)
         except (ArithmeticError, IndexError, ValueError, TypeError) as error:
             raise failed(error, policy) from error
-        return self._result(trace, policy, ready, engine, law, done, time.perf_counter() - began)
+        wall_s = time.perf_counter() - began
+        return self._result(trace, policy, ready.order, engine, law, attempts, wall_s)
 
-    def _rules(self, trace: Trace, cached: bool) -> Ints:
-        """The settings as ``engine`` names them, from the mode."""
+    def _rules(self, trace: Trace, policy: Any, cached: bool) -> Any:
+        """The settings as the loop reads them."""
         blocks, whole = self.kv_blocks(), self.mode in ("orca", "static")
-        budget = {"sarathi": min(512, self.max_num_batched_tokens)}.get(self.mode, self.max_num_batched_tokens)
         share = self.watermark if self.watermark is not None else 0.01 if self.mode == "vllm-v0" else 0.0
-        longest = blocks * self.block_size - int(trace.prompt.max())
-        reserve = min(longest, self.max_tokens or int(trace.output.max())) if whole else 0
-        chunked, together = self.mode in ("vllm", "sarathi"), self.mode != "vllm-v0"
-        return np.array(
-            [
-                self.block_size, blocks, self.max_num_seqs, 1 << 40 if whole else budget, int(share * blocks), chunked, together,
-                reserve, self.mode == "static", self.async_scheduling, cached,
-            ], np.int64,
-        )  # fmt: skip
+        longest = blocks * self.block_size - int(trace.prompt.max(initial=1))
+        budget = min(self.max_num_batched_tokens, SARATHI_TOKENS if self.mode == "sarathi" else UNBOUNDED)
+        rules = records(1, RULES)
+        rules["block"], rules["blocks"], rules["sequences"] = self.block_size, blocks, self.max_num_seqs
+        rules["budget"] = UNBOUNDED if whole else budget
+        rules["watermark"] = int(share * blocks)
+        rules["reserve"] = min(longest, self.max_tokens or int(trace.output.max(initial=1))) if whole else 0
+        rules["chunked"] = self.mode in ("vllm", "sarathi")
+        rules["together"], rules["static"] = self.mode != "vllm-v0", self.mode == "static"
+        rules["overlapped"], rules["cached"] = self.async_scheduling, cached
+        rules["selects"] = has(policy, "select")
+        return rules
 
-    def _arrays(self, trace: Trace, ready: Prepared, turns: Turns, law: StepTime, seed: int) -> tuple[State, Engine, Cache]:
+    def _engine(
+        self, trace: Trace, ready: Prepared, turns: Turns, policy: Any, predictor: Any, law: StepTime, seed: int
+    ) -> Engine:
         n, blocks = len(ready.output), self.kv_blocks()
         room = min(n, self.max_num_seqs, blocks) + 1
-        due, out = np.zeros((2, room), np.int64)
-        state = State(
-            ready.requests, ready.output, records(room, RUNNING), due, out, ready.survival, ready.plan.columns,
-            ready.plan.memory, ready.facts, ready.notes, new_dice(seed),
-        )  # fmt: skip
         cached = shares_prefixes(trace) if self.prefix_caching is None else self.prefix_caching
         back = np.argsort(ready.order, kind="mergesort")
         follows = turns.follows[ready.order]
-        engine = Engine(
-            rules=self._rules(trace, cached),
-            law=law.coefficients,
-            count=np.zeros(9, np.int64),
-            clock=np.array([*[float(ready.requests["arrival"][0])] * 2, 0.0, 0.0, 0.0]),
-            offset=np.zeros(n, np.int64),
-            computed=np.zeros(n, np.int64),
-            placed=np.zeros(n, np.int64),
-            chunk=np.zeros(n, np.int64),
-            part=np.zeros(n, np.int64),
-            filling=np.zeros(room, np.int64),
-            late=np.zeros(room, np.int64),
-            residue=np.zeros(self.block_size, np.int64),
-            begun=np.zeros(n, np.int64),
-            times=np.full((n, 3), np.nan),
-            stopped=np.zeros(n),
-            status=np.zeros(n, np.int64),
-            gaps=np.zeros(GAP_BINS),
-            next_turn=np.where(follows >= 0, back[follows], -1),
-            think=turns.think[ready.order],
-            deadline=self._deadlines(trace)[ready.order],
-            curve=np.zeros((4096 if self.curve_s > 0 else 0, 4)),
-        )
-        cache = share_tree(trace, ready.order, blocks, self.block_size) if cached else empty_cache(n, blocks)
-        return state, engine, cache
+        jobs, clock = records(n, JOB), records(1, CLOCK)
+        jobs["next_turn"], jobs["deepest"] = np.where(follows >= 0, back[follows], NONE), NONE
+        jobs["think"], jobs["deadline"] = turns.think[ready.order], self._deadlines(trace)[ready.order]
+        for name in ("start", "first_token", "finish"):
+            jobs[name] = np.nan
+        clock["now"] = clock["seen"] = ready.requests["arrival"][0]
+        clock["free"] = clock["fresh"] = blocks
+        clock["oldest"] = clock["newest"] = clock["head"] = NONE
+        clock["due"] = FOREVER
+        nodes, granted = share_tree(trace, ready.order, self.block_size) if cached else share_nothing(n)
+        jobs["granted"] = granted
+        own = loop.LIMITS * has(policy, "limit") + loop.WAKES * has(policy, "wake")
+        own += loop.LEARNS * (has(predictor, "predict") or has(predictor, "learn"))
+        ids = np.zeros((4, room), np.int64)
+        return Engine(
+            self._rules(trace, policy, cached), clock, law.coefficients, own, ready.requests, ready.output, jobs,
+            records(room, RUNNING), *ids, np.zeros(self.block_size, np.int64), nodes,
+            np.zeros(height(nodes["parent"]) + 1, np.int64), np.zeros(GAP_BINS),
+            np.zeros((SAMPLES if self.curve_s > 0 else 0, 4)), ready.survival, parameters(policy), ready.plan.columns,
+            ready.plan.memory, ready.predictor_parameters, ready.facts, ready.notes, new_dice(seed),
+        )  # fmt: skip
 
     def _deadlines(self, trace: Trace) -> Floats:
         """Seconds after its arrival at which the client of each request gives up, shape (n,)."""
@@ -206,42 +200,73 @@ class Serving:
         return after
 
     def _result(
-        self, trace: Trace, policy: Any, ready: Prepared, engine: Engine, law: StepTime, done: Any, wall_s: float
+        self, trace: Trace, policy: Any, order: Ints, engine: Engine, law: StepTime, attempts: Any, wall_s: float
     ) -> Result:
-        status, fault, attempts, figures = done
-        _raise(status, int(fault), ready.requests, policy)
-        overflows, events, samples = figures.tolist()
-        back = np.argsort(ready.order, kind="mergesort")
-        attempts[:, 0] = ready.order[attempts[:, 0]]
-        times = engine.times[back]
+        clock = engine.clock[0]
+        _raise(int(clock.status), int(clock.fault), engine.requests, policy)
+        _conserved(engine)
+        back = np.argsort(order, kind="mergesort")
+        attempts[:, 0] = order[attempts[:, 0]]
+        start, first_token, finish = (np.array(engine.jobs[name])[back] for name in ("start", "first_token", "finish"))
         if self.mode == "static":
-            _answer_at_the_end(times)
+            finish = _answer_at_the_end(start, finish)
         arrival, predicted, evictions = (
-            np.array(ready.requests[name])[back] for name in ("arrival", "predicted", "evictions")
+            np.array(engine.requests[name])[back] for name in ("arrival", "predicted", "evictions")
         )
-        now, _, busy, area, peak = engine.clock.tolist()
-        length = max(now - float(ready.requests["arrival"][0]), 1e-12)
+        length = max(float(clock.now - engine.requests["arrival"][0]), 1e-12)
+        reason = _UNSTABLE.get(int(clock.status), "")
         return Result(
-            "s", arrival, times[:, 0], times[:, 1], times[:, 2], trace.prompt, trace.output, predicted, evictions, attempts,
-            self.capacity, int(peak), area / (self.capacity * length), wall_s,
-            "unstable" if status in _UNSTABLE else "ok", _UNSTABLE.get(status, ""), trace.client,
-            more={
-                "overflows": overflows, "events": events, "steps": float(engine.count[0]),
-                "recomputed_tokens": float(engine.count[7]), "cached_tokens": float(engine.count[8]), "busy_s": busy,
-                "elapsed_s": length, "cancelled": float((engine.status == CANCELLED).sum()),
-            },
+            "s", arrival, start, first_token, finish, trace.prompt, trace.output, predicted, evictions, attempts,
+            self.capacity, int(clock.peak) * self.block_size, float(clock.area) / (self.capacity * length), wall_s,
+            "unstable" if reason else "ok", reason, trace.client, more=self._figures(engine, law, length),
         )  # fmt: skip
+
+    def _figures(self, engine: Engine, law: StepTime, length: float) -> dict[str, float]:
+        """Further figures of a run; energy and cost where the GPU is known."""
+        clock = engine.clock[0]
+        figures = {name: float(clock[name]) for name in ("overflows", "events")}
+        figures |= {"steps": float(clock.step), "busy_s": float(clock.busy), "elapsed_s": length}
+        figures |= {"recomputed_tokens": float(clock.recomputed), "cached_tokens": float(clock.hits)}
+        figures["cancelled"] = float((engine.jobs["status"] == CANCELLED).sum())
+        gaps = np.cumsum(engine.gaps)
+        for share in (50, 90, 99):
+            place = int(np.searchsorted(gaps, share / 100 * gaps[-1]))
+            figures[f"itl_p{share}_s"] = GAP_FLOOR * float(np.exp(GAP_WIDTH * (place + 0.5)))
+        if self.gpu is not None:
+            gpu = gpu_named(self.gpu)
+            busy = float(clock.busy)
+            figures["energy_j"] = self.tp * (gpu.busy_w * busy + gpu.idle_w * (length - busy))
+            figures["cost_usd"] = self.tp * gpu.price_per_hour * length / 3600
+        return figures
 
 
 def _option(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def _answer_at_the_end(times: Floats) -> None:
+def _answer_at_the_end(start: Floats, finish: Floats) -> Floats:
     """Static batches answer when their last request is done; requests of a batch share their start."""
-    for batch in np.unique(times[np.isfinite(times[:, 2]), 0]):
-        rows = times[:, 0] == batch
-        times[rows, 2] = np.where(np.isfinite(times[rows, 2]), np.nanmax(times[rows, 2]), np.nan)
+    ended = np.isfinite(finish)
+    batch, member = np.unique(start[ended], return_inverse=True)
+    last = np.zeros(len(batch))
+    np.maximum.at(last, member, finish[ended])
+    answered = finish.copy()
+    answered[ended] = last[member]
+    return answered
+
+
+def _conserved(engine: Engine) -> None:
+    """Every token of every finished request was computed once more than it was lost, and every block came back."""
+    clock, jobs = engine.clock[0], engine.jobs
+    if (jobs["status"] == IN_BATCH).any():
+        return
+    done = jobs["status"] == DONE
+    needed = int((engine.requests["prompt"] + engine.output)[done].sum())
+    if clock.worked + clock.hits != needed + clock.lost or clock.free != engine.rules[0].blocks:
+        raise AssertionError(
+            f"tokens or blocks are not conserved: {clock.worked} computed and {clock.hits} found for {needed} needed "
+            f"and {clock.lost} lost; {clock.free} of {engine.rules[0].blocks} blocks free"
+        )
 
 
 def _raise(status: int, fault: int, requests: Any, policy: Any) -> None:

@@ -7,10 +7,13 @@ session); ``prefix_hit_tokens`` alone (found, but nobody says where: granted, wi
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
+from ..policy.view import records
 from ..trace import Ints, Trace
-from .prefix import NONE, Cache, empty_cache
+from .engine import NODE, NONE
 
 
 def shares_prefixes(trace: Trace) -> bool:
@@ -18,32 +21,44 @@ def shares_prefixes(trace: Trace) -> bool:
     return "hash_ids" in trace.more or "prefix_hit_tokens" in trace.more
 
 
-def share_tree(trace: Trace, order: Ints, blocks: int, size: int) -> Cache:
-    """The cache of a run, with the nodes that its requests share.
+def share_nothing(requests: int) -> tuple[Any, Ints]:
+    """Nodes of requests with nothing in common but their own past: a leaf each; no tokens granted."""
+    leaf = np.zeros(requests, np.int64)
+    return _nodes(leaf + NONE, leaf, leaf), leaf
+
+
+def share_tree(trace: Trace, order: Ints, size: int) -> tuple[Any, Ints]:
+    """The nodes that a trace tells of, the first n the leaves of its requests, and the tokens granted to each.
 
     Parameters
     ----------
     order : shape (n,), row of the trace of each request.
-    blocks : of the pool.
     size : tokens per block.
     """
-    n = len(order)
-    cache = empty_cache(n, blocks)
     if "hash_ids" in trace.more:
-        parent, depth, width = _by_hash(trace, order, size)
-    elif "prefix_ref_seq" in trace.more and trace.session is not None:
-        parent, depth, width = _by_reference(trace, order, size)
-    else:
-        if "prefix_hit_tokens" in trace.more:
-            cache.granted[:] = trace.more["prefix_hit_tokens"].astype(np.int64)[order]
-        return cache
-    m = len(parent)
-    zeros, none = np.zeros(m, np.int64), np.full(m, NONE, np.int64)
-    longest = _height(parent) + 1
-    return cache._replace(
-        parent=parent, depth=depth, size=width, resident=zeros, users=zeros.copy(), before=none, after=none.copy(),
-        path=np.zeros(longest, np.int64),
-    )  # fmt: skip
+        return _nodes(*_by_hash(trace, order, size)), np.zeros(len(order), np.int64)
+    if "prefix_ref_seq" in trace.more and trace.session is not None:
+        return _nodes(*_by_reference(trace, order, size)), np.zeros(len(order), np.int64)
+    nodes, granted = share_nothing(len(order))
+    if "prefix_hit_tokens" in trace.more:
+        granted = trace.more["prefix_hit_tokens"].astype(np.int64)[order]
+    return nodes, granted
+
+
+def _nodes(parent: Ints, depth: Ints, size: Ints) -> Any:
+    nodes = records(len(parent), NODE)
+    nodes["parent"], nodes["depth"], nodes["length"] = parent, depth, size
+    nodes["before"] = nodes["after"] = NONE
+    return nodes
+
+
+def height(parent: Ints) -> int:
+    """The greatest number of nodes above one."""
+    above, node = np.zeros(len(parent), np.int64), np.array(parent)
+    while np.any(node >= 0):
+        above += node >= 0
+        node = np.where(node >= 0, parent[node], NONE)
+    return int(above.max(initial=0))
 
 
 def _by_hash(trace: Trace, order: Ints, size: int) -> tuple[Ints, Ints, Ints]:
@@ -106,13 +121,3 @@ def _split(parent: list[int], depth: list[int], end: list[int], leaf: int, share
     end.append(cut)
     parent[node], depth[node] = len(parent) - 1, cut
     return len(parent) - 1
-
-
-def _height(parent: Ints) -> int:
-    """The greatest number of nodes above one."""
-    height = np.zeros(len(parent), np.int64)
-    node = parent.copy()
-    while np.any(node >= 0):
-        height += node >= 0
-        node = np.where(node >= 0, parent[node], NONE)
-    return int(height.max(initial=0))

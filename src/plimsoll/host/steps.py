@@ -10,331 +10,323 @@ from __future__ import annotations
 
 import heapq
 import math
+from typing import Any
 
 import numpy as np
-from numba import types
+from numba import from_dtype, types
 
 from ..jit import njit
 from ..policy.protocol import CHANGE, SKIP, START, function_types
-from ..policy.view import BATCH, FLOAT, FLOATS, INT, INTS, REQUESTS, TABLE, History
+from ..policy.view import BATCH, FLOATS, INT, INTS, REQUESTS, TABLE
 from ..steptime.kernel import decode_base
 from .advance import decode_stretch, keep_oldest, keep_selected, single_step
-from .batch import ABSENT, State, soonest, take, take_due
 from .engine import (
-    BLOCKS, BUDGET, CANCELLED, CHUNKED, DECODING, DONE, FILLING, HELD, IN_BATCH, LATE, NOW, RUNNING, SEEN, SEQUENCES,
-    STATIC, STEP, TOGETHER, WAITING, WATERMARK, Engine, context_of, enter, exit, is_filling, plan_chunks, room_for, see,
-    settle,
+    CANCELLED,
+    CLOCK,
+    DECODES,
+    DONE,
+    FOREVER,
+    IN_BATCH,
+    JOB,
+    NODE,
+    NONE,
+    RULES,
+    WAITING,
+    Engine,
+    context_of,
+    past,
+    plan_chunks,
+    see,
+    tokens_of,
 )  # fmt: skip
 from .paged import needed, steps_until
-from .prefix import FREE, NONE, Cache
-from .rounds import logged, rejoin
+from .places import enter, leave, room_for, settle, take, take_due
 
-OK, STUCK, CHURN, LATEST, OVERFULL, NOT_RUNNING, NAN, STOPPED = range(8)
-FOREVER = CHANGE << 1
-HEAD, RETRY = 0, 1
+OK, STUCK, CHURN, NOT_RUNNING, NAN, STOPPED = range(6)
+LIMITS, WAKES, LEARNS = 1, 2, 4  # bits of ``own``: hooks that the policy or the predictor brings itself
 _CHURN = 10_000  # overflows in a row without a completion: the run repeats itself
 
 _HOOKS = function_types("rank", "admit", "evict", "limit", "select", "wake", "predict", "learn")
-_STATE = types.NamedTuple(
-    (REQUESTS, INTS, BATCH, INTS, INTS, TABLE, TABLE, FLOATS, TABLE, FLOATS, INTS), State
-)
+_RULES, _CLOCKS, _JOBS, _NODES = (types.Array(from_dtype(kind), 1, "C") for kind in (RULES, CLOCK, JOB, NODE))
 _ENGINE = types.NamedTuple(
-    (INTS, FLOATS, INTS, FLOATS, *[INTS] * 9, TABLE, FLOATS, INTS, FLOATS, INTS, FLOATS, FLOATS, TABLE), Engine
+    (
+        *(_RULES, _CLOCKS, FLOATS, INT, REQUESTS, INTS, _JOBS, BATCH, INTS, INTS, INTS, INTS, INTS, _NODES, INTS),
+        *(FLOATS, TABLE, TABLE, FLOATS, TABLE, FLOATS, FLOATS, TABLE, FLOATS, INTS),
+    ),
+    Engine,
 )
-_CACHE = types.NamedUniTuple(INTS, 12, Cache)
-_RESULT = types.Tuple((INT, INT, types.Array(INT, 2, "C"), FLOATS))
 
 
 @njit()
-def history(state: State, engine: Engine) -> History:
-    """What the predictor sees now."""
-    k = engine.count[RUNNING]
-    return History(
-        engine.clock[NOW], engine.count[STEP], state.requests, state.running[:k], state.survival, state.facts, state.notes
-    )
+def put_back(rank: Any, e: Engine, waiting: Any, attempts: Any, i: int) -> None:
+    """Take a running request's memory and put it back into the queue: its tokens stay, their KV is computed again."""
+    c, job, r = e.clock[0], e.jobs[i], e.requests[i]
+    attempts.append((i, job.begun, c.step, r.generated))
+    tokens = r.generated + tokens_of(e, i)
+    c.lost += job.computed if job.computed != DECODES else job.offset + c.step
+    leave(e, i, False)
+    r.predicted = max(r.predicted, tokens + 1.0)
+    r.lower = max(r.lower, tokens + 1.0)
+    r.upper = max(r.upper, r.lower)
+    r.evictions += 1
+    r.generated = tokens
+    job.status, job.last_token = WAITING, c.now
+    heapq.heappush(waiting, (rank(see(e, 0, 0), e.p, i), i))
 
 
 @njit()
-def tokens_of(state: State, engine: Engine, i: int) -> int:
-    """Tokens that a running request has produced in this attempt."""
-    if is_filling(engine, i):
-        return 0
-    return engine.offset[i] + engine.count[STEP] - state.requests[i].prompt - state.requests[i].generated
-
-
-@njit()
-def put_back(state: State, engine: Engine, cache: Cache, i: int) -> None:
-    """Take a running request's memory; its tokens are kept, their KV is computed again later."""
-    step, tokens = engine.count[STEP], tokens_of(state, engine, i)
-    exit(state, engine, cache, i, False)
-    rejoin(state, i, step, step - tokens, True)
-    engine.stopped[i] = engine.clock[NOW]
-    engine.status[i] = WAITING
-
-
-@njit()
-def arrive(rank, predict, p, q, state: State, engine: Engine, cache: Cache, i: int, waiting, alarms) -> bool:
-    """Let request i join the waiting queue; False if its rank is not a number."""
-    predict(history(state, engine), q, i)
-    place = rank(see(state, engine, cache, 0, 0, 0), p, i)
-    heapq.heappush(waiting, (place, i))
-    engine.status[i] = WAITING
-    if engine.deadline[i] < math.inf:
-        heapq.heappush(alarms, (state.requests[i].arrival + engine.deadline[i], i))
-    return not math.isnan(place)
-
-
-@njit()
-def finish(learn, q, state: State, engine: Engine, cache: Cache, i: int, coming) -> None:
-    """Note that a request, no longer among the running ones, has all its tokens; its session goes on."""
-    exit(state, engine, cache, i, engine.rules[LATE] == 1)
-    engine.times[i, 2] = engine.clock[NOW]
-    engine.status[i] = DONE
-    learn(history(state, engine), q, i, state.output[i])
-    follow(engine, i, coming)
-
-
-@njit()
-def follow(engine: Engine, i: int, coming) -> None:
+def follow(e: Engine, i: int, coming: Any) -> None:
     """Plan the next turn of request i's session."""
-    turn = engine.next_turn[i]
+    turn = e.jobs[i].next_turn
     if turn != NONE:
-        heapq.heappush(coming, (engine.clock[NOW] + engine.think[turn], turn))
+        heapq.heappush(coming, (e.clock[0].now + e.jobs[turn].think, turn))
 
 
 @njit()
-def give_up(state: State, engine: Engine, cache: Cache, i: int, coming) -> bool:
-    """The client of request i goes away; True if it was still here, waiting or running."""
-    was = engine.status[i]
-    if was != WAITING and was != IN_BATCH:
-        return False
-    if was == IN_BATCH:
-        state.out[0] = i
-        take(state, engine.count[RUNNING], 1)
-        engine.count[RUNNING] -= 1
-        exit(state, engine, cache, i, False)
-    engine.status[i] = CANCELLED
-    follow(engine, i, coming)
-    return True
+def depart(rank: Any, learn: Any, e: Engine, waiting: Any, attempts: Any, coming: Any) -> None:
+    """Completions leave; requests at their limit go back to the queue."""
+    c = e.clock[0]
+    left = take_due(e)
+    for y in range(left):
+        i = int(e.out[y])
+        if e.requests[i].generated + tokens_of(e, i) < e.output[i]:
+            put_back(rank, e, waiting, attempts, i)
+            continue
+        attempts.append((i, e.jobs[i].begun, c.step, e.requests[i].generated))
+        leave(e, i, e.rules[0].overlapped)
+        e.jobs[i].status, e.jobs[i].finish = DONE, c.now
+        c.done += 1
+        c.churn = 0
+        if e.own & LEARNS:
+            learn(past(e), e.q, i, e.output[i])
+        follow(e, i, coming)
+    c.changed = c.changed or left > 0
 
 
 @njit()
-def make_room(evict, rank, p, state: State, engine: Engine, cache: Cache, waiting, log, attempts: int):
-    """While the next step needs more blocks than are free, ask the policy who gives theirs back.
-
-    Returns
-    -------
-    log, attempts, the number evicted, and the request at fault or -1.
-    """
-    count, evicted = engine.count, 0
-    need = plan_chunks(state, engine)[0]
-    while need > cache.pool[FREE]:
-        some = evict(see(state, engine, cache, need, 0, evicted), p, state.out)
-        k = count[RUNNING]
-        if not 0 < some <= k or take(state, k, some) == ABSENT:
-            return log, attempts, evicted, some
-        count[RUNNING] -= some
-        for x in range(some):
-            i = state.out[x]
-            log = logged(log, attempts, i, engine.begun[i], count[STEP], state.requests[i].generated)
-            attempts += 1
-            put_back(state, engine, cache, i)
-            heapq.heappush(waiting, (rank(see(state, engine, cache, 0, 0, evicted), p, i), i))
-        evicted += some
-        need = plan_chunks(state, engine)[0]
-    return log, attempts, evicted, -1
+def arrive(rank: Any, predict: Any, e: Engine, i: int, waiting: Any, alarms: Any) -> None:
+    """Request i joins the queue."""
+    c = e.clock[0]
+    if e.own & LEARNS:
+        predict(past(e), e.q, i)
+    place = rank(see(e, 0, 0), e.p, i)
+    if math.isnan(place):
+        c.status, c.fault = NAN, i
+    heapq.heappush(waiting, (place, i))
+    e.jobs[i].status = WAITING
+    if e.jobs[i].deadline < math.inf:
+        heapq.heappush(alarms, (e.requests[i].arrival + e.jobs[i].deadline, i))
 
 
 @njit()
-def may_start(state: State, engine: Engine, left: int, batch: int) -> bool:
-    """True if the engine itself would look at the head of the queue: a place, some budget, an open batch."""
-    count, rules = engine.count, engine.rules
-    if count[RUNNING] + count[HELD] >= rules[SEQUENCES] or left <= 0:
-        return False
-    return rules[STATIC] == 0 or batch == 0
+def hear(
+    rank: Any, predict: Any, e: Engine, clocked: int, waiting: Any, coming: Any, alarms: Any, attempts: Any
+) -> None:
+    """Requests that have come join the queue; clients that give up go."""
+    c = e.clock[0]
+    seen = c.seen if e.rules[0].overlapped and c.k > 0 else c.now
+    while c.arrived < clocked and e.requests[c.arrived].arrival <= seen:
+        arrive(rank, predict, e, int(c.arrived), waiting, alarms)
+        c.arrived += 1
+    while len(coming) > 0 and coming[0][0] <= seen:
+        at, i = heapq.heappop(coming)
+        e.requests[i].arrival = at
+        arrive(rank, predict, e, i, waiting, alarms)
+    while len(alarms) > 0 and alarms[0][0] <= c.now:
+        i = heapq.heappop(alarms)[1]
+        was = e.jobs[i].status
+        if was == IN_BATCH:
+            attempts.append((i, e.jobs[i].begun, c.step, e.requests[i].generated))
+            e.out[0] = i
+            take(e, 1)
+            c.lost += e.jobs[i].computed if e.jobs[i].computed != DECODES else e.jobs[i].offset + c.step
+            leave(e, i, False)
+            c.changed = True
+        if was in (IN_BATCH, WAITING):
+            e.jobs[i].status = CANCELLED
+            c.done += 1
+            follow(e, i, coming)
 
 
 @njit()
-def start_waiting(admit, limit, p, state: State, engine: Engine, cache: Cache, waiting, skipped, memo, changed: bool) -> None:
-    """Admit from the head of the queue; ``memo`` holds the head that was refused, and when to ask again."""
-    count, rules, step, batch = engine.count, engine.rules, engine.count[STEP], engine.count[RUNNING]
-    need, left = plan_chunks(state, engine)
-    if rules[TOGETHER] == 0:
-        need, left = 0, rules[BUDGET]
-    while len(waiting) > 0 and may_start(state, engine, left, batch):
+def make_room(rank: Any, evict: Any, e: Engine, waiting: Any, attempts: Any) -> None:
+    """While the next step needs more blocks than are free, ask the policy who gives theirs back."""
+    c = e.clock[0]
+    need = plan_chunks(e)[0]
+    if need <= c.free:
+        return
+    while need > c.free:
+        count = evict(see(e, need, 0), e.p, e.out)
+        if count < 1 or count > c.k or not take(e, count):
+            c.status, c.fault = NOT_RUNNING, count
+            return
+        c.evicted += count
+        for y in range(count):
+            put_back(rank, e, waiting, attempts, int(e.out[y]))
+        need = plan_chunks(e)[0]
+    c.overflows += 1
+    c.churn += 1
+    c.changed = True
+
+
+@njit()
+def verdict_on(admit: Any, e: Engine, i: int, need: int, left: int) -> int:
+    """The policy's answer for the head of the queue, and the engine's own: it starts only what fits."""
+    c, r = e.clock[0], e.rules[0]
+    wanted, shared = room_for(e, i)
+    verdict = admit(see(e, need, shared), e.p, i)
+    if verdict == START:
+        if wanted - shared > c.free - need - (r.watermark if c.k > 0 else 0):
+            return CHANGE
+        if not r.chunked and context_of(e, i) > left and c.k > 0:
+            return 1
+    return verdict
+
+
+@njit()
+def start_some(admit: Any, limit: Any, e: Engine, waiting: Any, skipped: Any) -> None:
+    """Ask for the head of the queue, and go on while it starts and there is a place and some budget."""
+    c, r, before = e.clock[0], e.rules[0], e.clock[0].k
+    need, left = plan_chunks(e)
+    if not r.together:
+        need, left = 0, r.budget
+    while len(waiting) > 0 and left > 0 and c.k + c.late < r.sequences and not (r.static and before > 0):
         i = waiting[0][1]
-        if engine.status[i] == CANCELLED:
+        if e.jobs[i].status == CANCELLED:
             heapq.heappop(waiting)
             continue
-        if i == memo[HEAD] and step < memo[RETRY] and not changed:
+        if i == c.head and c.step < c.retry and not c.changed:
             break
-        wanted, shared, reserved = room_for(state, engine, cache, i)
-        verdict = admit(see(state, engine, cache, need, shared, 0), p, i)
+        verdict = verdict_on(admit, e, i, need, left)
         if verdict == SKIP:
             skipped.append(heapq.heappop(waiting))
             continue
-        kept = rules[WATERMARK] if count[RUNNING] > 0 else 0
-        if verdict == START and wanted - shared > cache.pool[FREE] - need - kept:
-            verdict = CHANGE
-        if verdict == START and rules[CHUNKED] == 0 and context_of(state, i) > left and count[RUNNING] > 0:
-            verdict = 1
         if verdict != START:
-            memo[HEAD], memo[RETRY] = i, step + max(1, verdict)
-            changed = False
+            c.head, c.retry, c.changed = i, c.step + max(1, verdict), False
             break
         heapq.heappop(waiting)
-        tokens = min(state.output[i] - state.requests[i].generated, max(1, limit(see(state, engine, cache, need, 0, 0), p, i)))
-        most = left if rules[CHUNKED] == 1 else max(left, context_of(state, i))
-        left -= enter(state, engine, cache, i, most, tokens, reserved)
+        tokens = e.output[i] - e.requests[i].generated
+        if e.own & LIMITS:
+            tokens = min(tokens, max(1, limit(see(e, need, 0), e.p, i)))
+        left -= enter(e, i, left if r.chunked else max(left, context_of(e, i)), tokens)
     if len(skipped) > 0:
         while len(skipped) > 0:
             heapq.heappush(waiting, skipped.pop())
-        memo[HEAD], memo[RETRY] = waiting[0][1], step + 1
+        c.head, c.retry, c.changed = waiting[0][1], c.step + 1, False
 
 
 @njit()
-def skip_idle(engine: Engine, queue: int, most: int, until: float, idle: float) -> int:
-    """With nobody running, go on to the next thing that happens; steps of ``idle`` seconds pass for the policy."""
-    if queue == 0 or most >= CHANGE:
-        if not until < math.inf:
-            return STUCK
-        seconds = max(until, 0.0)
-        engine.count[STEP] += 1
-    else:
-        steps = steps_until(idle, 0.0, most, until) if until < math.inf else most
-        seconds = steps * idle
-        engine.count[STEP] += steps
-    engine.clock[NOW] += seconds
-    engine.clock[SEEN] = engine.clock[NOW]
-    return OK
+def sample(e: Engine, queue: int, every: float) -> None:
+    """Note the load for every sampling time that has passed."""
+    c = e.clock[0]
+    while c.samples < len(e.curve) and c.now >= c.samples * every:
+        row = e.curve[c.samples]
+        row[0], row[1], row[2], row[3] = c.samples * every, c.k, queue, e.rules[0].blocks - c.free
+        c.samples += 1
 
 
 @njit()
-def sample(state: State, engine: Engine, cache: Cache, queue: int, samples: int, every: float) -> int:
-    """Note the load at this instant for every sampling time that has passed; return the number of samples."""
-    used = engine.rules[BLOCKS] - cache.pool[FREE]
-    while samples < len(engine.curve) and engine.clock[NOW] >= samples * every:
-        row = engine.curve[samples]
-        row[0], row[1], row[2], row[3] = samples * every, engine.count[RUNNING], queue, used
-        samples += 1
-    return samples
+def next_event(wake: Any, e: Engine, clocked: int, coming: Any, alarms: Any) -> float:
+    """The next time at which something happens by the clock."""
+    c, when = e.clock[0], math.inf
+    if c.arrived < clocked:
+        when = e.requests[c.arrived].arrival
+    if len(coming) > 0:
+        when = min(when, coming[0][0])
+    if len(alarms) > 0:
+        when = min(when, alarms[0][0])
+    if e.own & WAKES:
+        when = min(when, wake(see(e, needed(e.residue, c.step + 1), 0), e.p))
+    return when
 
 
 @njit()
-def quiet(state: State, engine: Engine, waiting, memo) -> int:
-    """Steps for which nothing but time can change the batch, at least 1."""
-    step = engine.count[STEP]
-    most = soonest(state, engine.count[RUNNING]) - step if engine.count[RUNNING] > 0 else FOREVER
-    if len(waiting) > 0 and waiting[0][1] == memo[HEAD]:
-        most = min(most, memo[RETRY] - step)
-    if engine.count[HELD] > 0:
+def idle_until(e: Engine, waiting: Any, when: float) -> None:
+    """With nobody running, go on to the next thing that happens; for a refused request steps pass all the same."""
+    c = e.clock[0]
+    most = c.retry - c.step if len(waiting) > 0 and waiting[0][1] == c.head else FOREVER
+    if c.evicted > 0:
         most = 1
-    return max(1, most)
+    step = decode_base(e.law, 1)
+    if most >= CHANGE:
+        if not when < math.inf:
+            c.status = STUCK
+            return
+        c.now = when if when > c.now else c.now + step
+        c.step += 1
+    else:
+        steps = steps_until(step, 0.0, most, when - c.now) if when < math.inf else most
+        c.now += steps * step
+        c.step += steps
+    c.seen = c.now
 
 
-@njit(_RESULT(*_HOOKS, FLOATS, FLOATS, _STATE, _ENGINE, _CACHE, types.boolean, INT, FLOAT, INTS))
-def run(
-    rank, admit, evict, limit, select, wake, predict, learn, p, q, state, engine, cache, selecting, static, every,
-    progress,
-):  # fmt: skip
-    """Serve every request; the first ``static`` ones arrive by the clock, the others after a turn of their session.
+@njit()
+def advance(select: Any, e: Engine, waiting: Any, when: float) -> None:
+    """The next step, or as many as nothing can disturb."""
+    c, r, resting = e.clock[0], e.rules[0], 0
+    if r.selects:
+        resting = keep_selected(e, select(see(e, 0, 0), e.p, e.out))
+    elif not r.together and c.filling > 0:
+        resting = c.k - c.filling
+    elif c.k - c.filling > r.budget:
+        resting = keep_oldest(e)
+    if resting < 0:
+        c.status, c.fault = NOT_RUNNING, resting
+    elif c.filling > 0 or resting > 0:
+        single_step(e, resting)
+    else:
+        most = c.due - c.step
+        if len(waiting) > 0 and waiting[0][1] == c.head:
+            most = min(most, c.retry - c.step)
+        if c.evicted > 0 or c.late > 0 or r.selects:
+            most = 1
+        decode_stretch(e, max(1, most), when)
 
-    Returns
-    -------
-    status, the request at fault, attempts (a, 4), and figures (overflows, events, samples of the curve).
+
+@njit(types.Array(INT, 2, "C")(*_HOOKS, _ENGINE, INT, types.float64, INTS))
+def run(rank, admit, evict, limit, select, wake, predict, learn, e, clocked, every, progress):
+    """Serve every request; the first ``clocked`` arrive by the clock, the others after a turn of their session.
+
+    What a run leaves behind is in the engine's arrays; the attempts, shape (a, 4), are returned: id, first step,
+    last step, tokens kept before. ``every`` seconds the load is sampled, if above 0.
     """
-    requests, output, count, clock, rules = state.requests, state.output, engine.count, engine.clock, engine.rules
-    n = len(output)
-    log, attempts = np.empty((n + 16, 4), np.int64), 0
+    c, r, n = e.clock[0], e.rules[0], len(e.output)
     waiting, skipped, coming, alarms = [(0.0, 0)], [(0.0, 0)], [(0.0, 0)], [(0.0, 0)]
     waiting.pop(), skipped.pop(), coming.pop(), alarms.pop()
-    arrived, done, churn, overflows, events, samples = 0, 0, 0, 0, 0, 0
-    status, fault, first_due, idle = OK, -1, FOREVER, decode_base(engine.law, 1)
-    memo = np.array([-1, 0])
-    while done < n and status == OK:
-        events += 1
-        step, now, evicted, changed, resting = count[STEP], clock[NOW], 0, count[HELD] > 0, 0
-        settle(engine, cache)
-        # 1. Completions, and attempts that reach their limit.
-        if first_due <= step or (count[RUNNING] > 0 and state.running[0].end <= step):
-            left = take_due(state, count[RUNNING], step)
-            count[RUNNING] -= left
-            changed |= left > 0
-            for x in range(left):
-                i = state.out[x]
-                log = logged(log, attempts, i, engine.begun[i], step, requests[i].generated)
-                attempts += 1
-                if requests[i].generated + tokens_of(state, engine, i) >= output[i]:
-                    finish(learn, q, state, engine, cache, i, coming)
-                    done += 1
-                    churn = 0
-                else:
-                    put_back(state, engine, cache, i)
-                    heapq.heappush(waiting, (rank(see(state, engine, cache, 0, 0, 0), p, i), i))
-        # 2. Arrivals, and clients that give up.
-        seen = clock[SEEN] if rules[LATE] == 1 and count[RUNNING] > 0 else now
-        while arrived < static and requests[arrived].arrival <= seen:
-            if not arrive(rank, predict, p, q, state, engine, cache, arrived, waiting, alarms):
-                status, fault = NAN, arrived
-            arrived += 1
-        while len(coming) > 0 and coming[0][0] <= seen:
-            at, i = heapq.heappop(coming)
-            requests[i].arrival = at
-            if not arrive(rank, predict, p, q, state, engine, cache, i, waiting, alarms):
-                status, fault = NAN, i
-        while len(alarms) > 0 and alarms[0][0] <= now:
-            i = heapq.heappop(alarms)[1]
-            if engine.status[i] == IN_BATCH:
-                log = logged(log, attempts, i, engine.begun[i], step, requests[i].generated)
-                attempts += 1
-                changed = True
-            done += give_up(state, engine, cache, i, coming)
-        # 3. Memory for the next step, then admissions (before it where prompts have steps of their own).
-        if rules[TOGETHER] == 0:
-            start_waiting(admit, limit, p, state, engine, cache, waiting, skipped, memo, changed)
-            resting = count[DECODING] if count[FILLING] > 0 else 0
-        if resting == 0:
-            log, attempts, evicted, bad = make_room(evict, rank, p, state, engine, cache, waiting, log, attempts)
-            if bad != -1:
-                status, fault = NOT_RUNNING, bad
-        if evicted > 0:
-            overflows += 1
-            churn += 1
-            memo[HEAD] = -1
-        elif rules[TOGETHER] == 1 and status == OK:
-            start_waiting(admit, limit, p, state, engine, cache, waiting, skipped, memo, changed)
-        first_due = soonest(state, count[RUNNING]) if count[RUNNING] > 0 else FOREVER
-        if every > 0.0 and samples < len(engine.curve) and now >= samples * every:
-            samples = sample(state, engine, cache, len(waiting), samples, every)
-        if done == n or status != OK:
+    attempts = [(0, c.step, c.step, c.step)]
+    attempts.pop()
+    while c.done < n and c.status == OK:
+        c.events += 1
+        c.evicted = 0
+        settle(e)
+        if c.due <= c.step or (c.k > 0 and e.running[0].end <= c.step):
+            depart(rank, learn, e, waiting, attempts, coming)
+            if c.k == 0:
+                settle(e)
+        hear(rank, predict, e, clocked, waiting, coming, alarms, attempts)
+        if not r.together:  # prompts have steps of their own, before decodes
+            start_some(admit, limit, e, waiting, skipped)
+        if r.together or c.filling == 0:
+            make_room(rank, evict, e, waiting, attempts)
+        if r.together and c.evicted == 0 and len(waiting) > 0:
+            start_some(admit, limit, e, waiting, skipped)
+        if every > 0.0:
+            sample(e, len(waiting), every)
+        if c.done == n or c.status != OK:
             break
-        # 4. The next step, or as many as nothing can disturb.
-        until = math.inf
-        if arrived < static:
-            until = requests[arrived].arrival - now
-        if len(coming) > 0:
-            until = min(until, coming[0][0] - now)
-        if len(alarms) > 0:
-            until = min(until, alarms[0][0] - now)
-        until = min(until, wake(see(state, engine, cache, needed(engine.residue, step + 1), 0, evicted), p) - now)
-        most = quiet(state, engine, waiting, memo) if evicted == 0 else 1
-        if count[RUNNING] == 0:
-            status = skip_idle(engine, len(waiting), most, until, idle)
+        when = next_event(wake, e, clocked, coming, alarms)
+        if c.k == 0:
+            idle_until(e, waiting, when)
         else:
-            if selecting:
-                resting = keep_selected(state, engine, select(see(state, engine, cache, 0, 0, evicted), p, state.out))
-            elif resting == 0 and count[DECODING] > rules[BUDGET]:
-                resting = keep_oldest(state, engine)
-            if resting < 0:
-                status = NOT_RUNNING
-            elif count[FILLING] > 0 or resting > 0:
-                single_step(state, engine, cache, resting)
-            else:
-                decode_stretch(engine, cache, 1 if selecting else most, until)
-            first_due = soonest(state, count[RUNNING])
-        if churn > _CHURN:
-            status = CHURN
+            advance(select, e, waiting, when)
+        if c.churn > _CHURN:
+            c.status = CHURN
         elif progress[1] != 0:
-            status = STOPPED
-        progress[0] = done
-    return status, fault, log[:attempts], np.array([float(overflows), float(events), float(samples)])
+            c.status = STOPPED
+        progress[0] = c.done
+    settle(e)
+    log = np.empty((len(attempts), 4), np.int64)
+    for x in range(len(attempts)):
+        log[x, 0], log[x, 1], log[x, 2], log[x, 3] = attempts[x]
+    return log

@@ -28,7 +28,8 @@ def turns_of(trace: Trace, closed: bool) -> Turns:
         return alone
     clock = trace.session.astype(np.int64)
     if "sub" in trace.more:
-        clock = np.unique(np.column_stack([clock, trace.more["sub"].astype(np.int64)]), axis=0, return_inverse=True)[1].ravel()
+        pairs = np.column_stack([clock, trace.more["sub"].astype(np.int64)])
+        clock = np.unique(pairs, axis=0, return_inverse=True)[1].ravel()
     order = np.argsort(clock, kind="mergesort")
     same = clock[order][1:] == clock[order][:-1]
     earlier, later = order[:-1][same], order[1:][same]
