@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .experiment.run import compare as compare
     from .formats import write_trace as write_trace
     from .host.discrete import Rounds as rounds
+    from .host.serving import Serving as serving
     from .simulation import simulate as simulate
     from .source import read_trace as read_trace
     from .trace import Trace as Trace
@@ -23,11 +24,12 @@ _PUBLIC = {
     "describe": ("description", "describe"),
     "read_trace": ("source", "read_trace"),
     "rounds": ("host.discrete", "Rounds"),
+    "serving": ("host.serving", "Serving"),
     "simulate": ("simulation", "simulate"),
     "write_trace": ("formats", "write_trace"),
 }
 
-__all__ = ["Trace", "compare", "describe", "policies", "read_trace", "rounds", "simulate", "write_trace"]
+__all__ = ["Trace", "compare", "describe", "policies", "read_trace", "rounds", "serving", "simulate", "write_trace"]
 
 
 def __getattr__(name: str) -> object:

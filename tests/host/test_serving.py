@@ -32,7 +32,8 @@ def test_three_requests_by_hand():
 
 def test_a_long_prompt_is_computed_in_chunks_beside_decodes():
     trace = Trace.of([(0, 4, 6), (1, 20, 1)])
-    done = simulate(trace, "fcfs", Serving(steptime=linear(1.0, 0.0), blocks=40, block_size=1, max_num_batched_tokens=8))
+    host = Serving(steptime=linear(1.0, 0.0), blocks=40, block_size=1, max_num_batched_tokens=8)
+    done = simulate(trace, "fcfs", host)
     # 7 tokens a step are left beside the decode: 7 + 7 + 6.
     assert done.first_token.tolist() == [1, 4]
 
@@ -72,14 +73,10 @@ def test_every_decision_is_vllms(number: int):
 )
 def test_unit_steps_are_the_rounds_host(policy: str, spare: int, rows: list[tuple[int, int, int]]):
     """Block size 1, no limit on a step's tokens, and prompts one token longer."""
-    capacity = max(s + o for _, s, o in rows) + spare
+    capacity = max(s + o for _, s, o in rows) + 1 + spare  # the engine refuses by prompt + output
     model = simulate(Trace.of(rows), policy, rounds(capacity=capacity, rounds_per_s=1))
     longer = Trace.of([(a, s + 1, o) for a, s, o in rows])
-    # One more block than the model: the engine refuses by prompt + output, and its prompts are longer.
-    host = Serving(steptime=unit(), blocks=capacity + 1, block_size=1, max_num_batched_tokens=1 << 30, watermark=0.0)
-    host = Serving(**{**host.__dict__, "blocks": capacity}) if max(s + 1 + o for _, s, o in rows) <= capacity else None
-    if host is None:
-        return
+    host = Serving(steptime=unit(), blocks=capacity, block_size=1, max_num_batched_tokens=1 << 30)
     engine = simulate(longer, policy, host)
     assert engine.start.tolist() == model.start.tolist()
     assert engine.first_token.tolist() == model.first_token.tolist()
@@ -100,8 +97,8 @@ def test_every_run_ends_whatever_the_memory(mode, policy, sizes, switches, rows)
     block, sequences, budget, spare = sizes
     blocks = -(-max(s + o for _, s, o in rows) // block) + spare
     host = Serving(
-        steptime=linear(0.5, 0.125), blocks=blocks, block_size=block, max_num_seqs=sequences, max_num_batched_tokens=budget,
-        mode=mode, prefix_caching=switches[0], async_scheduling=switches[1],
+        steptime=linear(0.5, 0.125), blocks=blocks, block_size=block, max_num_seqs=sequences, mode=mode,
+        max_num_batched_tokens=budget, prefix_caching=switches[0], async_scheduling=switches[1],
     )  # fmt: skip
     trace = Trace.of(rows)
     done = simulate(trace, policy, host, predictor="noisy:0.5", seed=3)

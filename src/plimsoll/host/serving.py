@@ -182,10 +182,10 @@ class Serving:
         jobs["granted"] = granted
         own = loop.LIMITS * has(policy, "limit") + loop.WAKES * has(policy, "wake")
         own += loop.LEARNS * (has(predictor, "predict") or has(predictor, "learn"))
-        ids = np.zeros((4, room), np.int64)
+        due, out, filling, late = np.zeros((4, room), np.int64)
         return Engine(
             self._rules(trace, policy, cached), clock, law.coefficients, own, ready.requests, ready.output, jobs,
-            records(room, RUNNING), *ids, np.zeros(self.block_size, np.int64), nodes,
+            records(room, RUNNING), due, out, filling, late, np.zeros(self.block_size, np.int64), nodes,
             np.zeros(height(nodes["parent"]) + 1, np.int64), np.zeros(GAP_BINS),
             np.zeros((SAMPLES if self.curve_s > 0 else 0, 4)), ready.survival, parameters(policy), ready.plan.columns,
             ready.plan.memory, ready.predictor_parameters, ready.facts, ready.notes, new_dice(seed),

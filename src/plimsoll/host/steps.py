@@ -293,7 +293,8 @@ def run(rank, admit, evict, limit, select, wake, predict, learn, e, clocked, eve
     """
     c, r, n = e.clock[0], e.rules[0], len(e.output)
     waiting, skipped, coming, alarms = [(0.0, 0)], [(0.0, 0)], [(0.0, 0)], [(0.0, 0)]
-    waiting.pop(), skipped.pop(), coming.pop(), alarms.pop()
+    for queue in (waiting, skipped, coming, alarms):
+        queue.pop()
     attempts = [(0, c.step, c.step, c.step)]
     attempts.pop()
     while c.done < n and c.status == OK:
