@@ -56,16 +56,25 @@ def prompts(burst: Burst, seed: int = 7) -> list[list[int]]:
     return [rng.integers(3, 500, length).tolist() for length in burst.prompt]
 
 
-def serve(llm: LLM, burst: Burst, hints: bool = False, priorities: list[int] | None = None) -> Outcome:
-    """Everything arrives at once; greedy, exactly the stated output lengths."""
-    n = len(burst.prompt)
+def ask(llm: LLM, burst: Burst, hints: bool = False, priorities: list[int] | None = None) -> list[str]:
+    """Hand the burst to the engine: greedy, exactly the stated output lengths. Returns the engine's own names."""
+    names: list[str] = []
     for i, ids in enumerate(prompts(burst)):
         extra = {"predicted_output_tokens": int(burst.output[i])} if hints else None
         params = SamplingParams(
             max_tokens=int(burst.output[i]), ignore_eos=True, temperature=0, extra_args=extra, detokenize=False
         )
+        before = set(scheduler(llm).requests)
         priority = priorities[i] if priorities else 0
         llm.llm_engine.add_request(str(i), {"prompt_token_ids": ids}, params, priority=priority)
+        names += set(scheduler(llm).requests) - before
+    return names
+
+
+def serve(llm: LLM, burst: Burst, hints: bool = False, priorities: list[int] | None = None) -> Outcome:
+    """Everything arrives at once; step until it is done."""
+    n = len(burst.prompt)
+    ask(llm, burst, hints, priorities)
     finish, tokens, preemptions, steps = np.zeros(n), [()] * n, 0, 0
     while llm.llm_engine.has_unfinished_requests():
         steps += 1
