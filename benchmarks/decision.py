@@ -1,0 +1,80 @@
+"""What a policy adds to the time of vLLM's own ``schedule()``: 10,000 requests waiting, about 256 running.
+
+The real scheduler and block manager on fake model outputs, stock and steered, a step of each by turns in one run.
+Prints the median over the steps, milliseconds, and the time per arrival. Run with the Python of tests/engine/setup:
+
+    PYTHONPATH=src python -m benchmarks.decision --policy svf
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+for name, value in {"VLLM_LOGGING_LEVEL": "ERROR", "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}.items():
+    os.environ.setdefault(name, value)
+
+import numpy as np
+from vllm.v1.core.sched.scheduler import Scheduler as Stock
+
+from plimsoll.engine.vllm import Scheduler
+from tests.engine import fake, model
+
+BLOCKS = 7_000  # of 16 tokens: about 256 requests of the lengths below
+
+
+def fill(scheduler: Any, waiting: int) -> float:
+    """Queue the requests; seconds per arrival over the last thousand."""
+    rng = np.random.default_rng(0)
+    began = 0.0
+    for i in range(waiting + 400):
+        if i == waiting - 600:
+            began = time.perf_counter()
+        output = int(np.clip(rng.lognormal(6, 0.8), 1, 3000))
+        scheduler.add_request(fake.request(i, int(rng.integers(50, 450)), output, i * 1e-3))
+    return (time.perf_counter() - began) / 1000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--policy", default="load-line")
+    parser.add_argument("--predictor", default="law")
+    parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--waiting", type=int, default=10_000)
+    ask = parser.parse_args()
+    plimsoll = {"plimsoll": {"policy": ask.policy, "predictor": ask.predictor, "share": 1.0}}
+    with tempfile.TemporaryDirectory() as folder:
+        shape = str(model.write_config(Path(folder)))
+        arms = {
+            "stock": fake.scheduler(shape, BLOCKS, Stock, max_num_seqs=400),
+            "plimsoll": fake.scheduler(shape, BLOCKS, Scheduler, max_num_seqs=400, additional=plimsoll),
+        }
+        arrival = {name: fill(scheduler, ask.waiting) for name, scheduler in arms.items()}
+        times: dict[str, list[float]] = {name: [] for name in arms}
+        running: dict[str, list[int]] = {name: [] for name in arms}
+        for step in range(ask.steps + 200):
+            for name, scheduler in arms.items():
+                began = time.perf_counter()
+                planned = scheduler.schedule()
+                took = time.perf_counter() - began
+                scheduler.update_from_output(planned, fake.outputs(scheduler, planned))
+                if step >= 200:
+                    times[name].append(1000 * took)
+                    running[name].append(len(scheduler.running))
+    print(f"load {os.getloadavg()[0]:.1f}; {ask.policy}, {ask.predictor}; {ask.steps} steps, {ask.waiting} waiting")
+    for name in arms:
+        median, p99 = np.percentile(times[name], [50, 99])
+        print(
+            f"{name:9} schedule() median {median:6.3f} ms  p99 {p99:6.3f} ms  running {np.mean(running[name]):5.0f}"
+            f"  arrival {1e6 * arrival[name]:5.1f} µs"
+        )
+    added = np.median(times["plimsoll"]) / np.median(times["stock"]) - 1
+    print(f"added to the median: {added:+.1%}; still steering: {arms['plimsoll'].pilot.active}")
+
+
+if __name__ == "__main__":
+    main()
