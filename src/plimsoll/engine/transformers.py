@@ -11,6 +11,7 @@ start yet.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from transformers.generation.continuous_batching.requests import RequestStatus
@@ -24,14 +25,20 @@ from .waiting import Waiting
 logger = logging.getLogger(__name__)
 
 
-def register(policy: str, predictor: str = "max_tokens", name: str | None = None) -> str:
+def register(
+    policy: str,
+    predictor: str = "max_tokens",
+    name: str | None = None,
+    hint: Callable[[Any], Hint | None] | None = None,
+) -> str:
     """Make a policy available as a scheduler type.
 
     Parameters
     ----------
-    policy, predictor : as in `plimsoll.engine.options.Options`; transformers takes no hints, so what a request
-        asks for (``max_new_tokens``) is the prediction unless a predictor learns.
+    policy, predictor : as in `plimsoll.engine.options.Options`; what a request asks for (``max_new_tokens``) is
+        the prediction unless a predictor learns.
     name : of the scheduler type; ``plimsoll:`` and the policy if not given.
+    hint : what is known about the length of a request, from its ``RequestState``.
 
     Returns
     -------
@@ -45,7 +52,9 @@ def register(policy: str, predictor: str = "max_tokens", name: str | None = None
     options = Options(policy=policy, predictor=predictor)
     Desk(*options.load(), capacity=1024, block=16)  # compiles the policy now rather than while it serves
     name = name or f"plimsoll:{policy}"
-    SCHEDULER_MAPPING[name] = type("PolicyScheduler", (_PolicyScheduler,), {"options": options})
+    SCHEDULER_MAPPING[name] = type(
+        "PolicyScheduler", (_PolicyScheduler,), {"options": options, "hint": staticmethod(hint or _none)}
+    )
     return name
 
 
@@ -53,6 +62,7 @@ class _PolicyScheduler(FIFOScheduler):
     """The policy's order and verdicts; transformers' own batches, blocks and evictions."""
 
     options: Options
+    hint: Callable[[Any], Hint | None]
 
     def __init__(self, cache: Any, safety_margin: float | None, max_requests_per_batch: int) -> None:
         # the policy judges memory itself, so no margin unless one is asked for
@@ -103,7 +113,7 @@ class _PolicyScheduler(FIFOScheduler):
         if slot is None:
             most = min(state._new_tokens_limit, 1 << 30)
             prompt = len(state.initial_tokens)
-            hint = Hint(tokens=most) if not self._desk.learns else None
+            hint = self.hint(state)
             self._slots[state.request_id] = self._desk.add(prompt, state.created_time, most, hint)
         elif state.request_id in self._running:
             del self._running[state.request_id]
@@ -177,6 +187,10 @@ class _PolicyScheduler(FIFOScheduler):
             self._steered = False
             logger.error("plimsoll gives way to FIFO: %s: %s", type(error).__name__, error, exc_info=error)
             return None
+
+
+def _none(state: Any) -> None:
+    """Nothing is known."""
 
 
 def _shape(cache: Any) -> tuple[int, int]:
