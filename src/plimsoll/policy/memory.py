@@ -74,7 +74,7 @@ def peak_wait(view: View, i: int, capacity: float) -> int:
 
 @njit()
 def _excess(view: View, first: int, base: int, total: int, alive: int, at: int, capacity: float) -> float:
-    """Tokens by which whole blocks are over at step ``at``, at least, for a request with ``base`` and ``running[first:]``.
+    """Tokens, at least, by which whole blocks are over at step ``at``, for the request and ``running[first:]``.
 
     ``total + alive · at`` tokens fit, and at most a block less one token more is in each request's last block. Whole
     blocks are counted only where that decides. A start d steps later frees up to ⌈d/block⌉ blocks.
