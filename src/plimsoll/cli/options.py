@@ -42,6 +42,38 @@ class Machine:
     "rounds or serving; rounds unless a GPU and a model are named."
     rounds_per_s: float = 20.0
     "Rounds in a second, for arrivals in the rounds host."
+    gpu: str | None = None
+    "The serving host's GPU, as rtx-4090 or h100."
+    model: str | None = None
+    "Its model, as llama-3.1-8b."
+    tp: Whole = 1
+    "Tensor parallel degree."
+    steptime: str | None = None
+    "In place of GPU and model: unit, linear:FIXED:PER_TOKEN, or a .toml file of plimsoll steptime fit."
+    blocks: Whole | None = None
+    "KV blocks; from GPU and model, or from --capacity, when left out."
+    block_size: Whole = 16
+    "Tokens per block."
+    max_num_seqs: Whole = 256
+    "Most requests of a step."
+    max_num_batched_tokens: Whole = 2048
+    "Most tokens of a step."
+    mode: str = "vllm"
+    "vllm, vllm-v0, sarathi, orca or static."
+    watermark: float | None = None
+    "Share of the blocks that admission keeps free."
+    utilisation: float = 0.9
+    "Share of the GPU's memory that the engine may use."
+    prefix_caching: bool | None = None
+    "Reuse the blocks of earlier prompts; left out: if the trace says what prompts share."
+    async_scheduling: Annotated[bool, Parameter(negative="")] = False
+    "Schedule a step while the one before it runs."
+    closed_loop: Annotated[bool, Parameter(negative="")] = False
+    "A session's next turn comes after the one before has ended, and some thought."
+    timeout_s: float | None = None
+    "Clients give up that long after they came."
+    max_tokens: Whole | None = None
+    "Outputs are cut to this length."
 
 
 def setting(name: str, source: Source, machine: Machine) -> tuple[Trace, Host, int]:
@@ -52,8 +84,29 @@ def setting(name: str, source: Source, machine: Machine) -> tuple[Trace, Host, i
 
     if machine.host not in (None, "rounds", "serving"):
         raise InputError(f"--host must be rounds or serving, not {machine.host}")
-
+    if machine.host == "serving" or (machine.host is None and machine.gpu is not None and machine.model is not None):
+        return _serving(name, source, machine)
     trace = load(name, requests=source.requests, rate=source.rate, seed=source.seed, columns=source.columns)
     capacity = capacity_for(name, machine.capacity, source.seed)
     trace, dropped = trace.fitting(capacity, drop=source.drop_oversize)
     return trace, Rounds(capacity, machine.rounds_per_s), dropped
+
+
+def _serving(name: str, source: Source, machine: Machine) -> tuple[Trace, Host, int]:
+    from dataclasses import fields, replace
+
+    import numpy as np
+
+    from ..host.serving import Serving
+    from .source import capacity_for, load
+
+    known = {field.name for field in fields(machine)}
+    given = {field.name: getattr(machine, field.name) for field in fields(Serving) if field.name in known}
+    if machine.blocks is None and (machine.gpu is None or machine.model is None or machine.capacity is not None):
+        given["blocks"] = capacity_for(name, machine.capacity, source.seed) // max(1, machine.block_size)
+    host = Serving(**given)
+    trace = load(name, requests=source.requests, rate=source.rate, seed=source.seed, columns=source.columns)
+    if machine.max_tokens is not None:
+        trace = replace(trace, output=np.minimum(trace.output, machine.max_tokens))
+    trace, dropped = trace.fitting(host.capacity, drop=source.drop_oversize)
+    return trace, host, dropped

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -72,7 +72,9 @@ class Serving:
     timeout_s: float | None = None
     max_tokens: int | None = None
     curve_s: float = 0.0
-    unit: str = field(default="s", init=False)
+
+    name = "serving"
+    unit = "s"
 
     def __post_init__(self) -> None:
         for name in ("tp", "block_size", "max_num_seqs", "max_num_batched_tokens"):
@@ -114,6 +116,10 @@ class Serving:
     def capacity(self) -> int:
         """M, tokens."""
         return self.kv_blocks() * self.block_size
+
+    def arrivals(self, trace: Trace) -> Floats:
+        """The second at which each request arrives, shape (n,); infinite where it follows another in its session."""
+        return turns_of(trace, self.closed_loop).arrival
 
     def run(
         self, trace: Trace, policy: Any, predictor: Any, seed: int, compiled: bool, progress: Progress | None
