@@ -1,0 +1,131 @@
+"""vLLM's OpenAI server steered by a policy, and the proxy before a stock one."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("vllm", reason="the environment of the real engines is absent (tests/engine/setup)")
+
+import httpx
+
+from . import real, server
+from .burst import Burst
+
+pytestmark = pytest.mark.engine
+
+STEERED = json.dumps({"plimsoll": {"policy": "svf", "predictor": "law"}})
+
+
+def body(ids: list[int], output: int, **more: Any) -> dict[str, Any]:
+    fixed = {"temperature": 0, "ignore_eos": True, "detokenize": False, "return_token_ids": True}
+    return {"model": "tiny", "prompt": ids, "max_tokens": int(output), **fixed, **more}
+
+
+async def burst_of(url: str, burst: Burst, hints: bool = False) -> list[list[int]]:
+    """All at once; every answer's tokens."""
+    async with httpx.AsyncClient(timeout=600, limits=httpx.Limits(max_connections=None)) as client:
+
+        async def one(ids: list[int], output: int) -> list[int]:
+            more = {"vllm_xargs": {"predicted_output_tokens": int(output)}} if hints else {}
+            answer = await client.post(f"{url}/v1/completions", json=body(ids, output, **more))
+            assert answer.status_code == 200, answer.text
+            return answer.json()["choices"][0]["token_ids"]
+
+        asked = zip(real.prompts(burst), burst.output, strict=True)
+        return await asyncio.gather(*(one(ids, output) for ids, output in asked))
+
+
+def metric(url: str, name: str) -> float:
+    """The sum of a metric over its labels."""
+    lines = httpx.get(f"{url}/metrics", timeout=30).text.splitlines()
+    return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith((f"{name}{{", f"{name} ")))
+
+
+def at_rest(url: str) -> None:
+    for name in ("vllm:num_requests_running", "vllm:num_requests_waiting"):
+        assert metric(url, name) == 0
+
+
+def test_the_server_with_a_policy(weights: Path, tmp_path: Path) -> None:
+    flags = ("--scheduler-cls", "plimsoll.engine.vllm.Scheduler", "--additional-config", STEERED)
+    shared = tmp_path / "prometheus"
+    shared.mkdir()
+    burst = Burst.of(3, n=40)
+    with server.vllm(weights, tmp_path / "log", *flags, PROMETHEUS_MULTIPROC_DIR=str(shared)) as url:
+        answers = asyncio.run(burst_of(url, burst, hints=True))
+        assert [len(tokens) for tokens in answers] == burst.output.tolist()
+        assert metric(url, "plimsoll:admitted_total") >= 40
+        assert metric(url, "plimsoll:stock_order") == 0
+        streamed(url)
+        lost = asyncio.run(soak(url, 2000))
+        assert lost == 0
+        at_rest(url)
+        again = asyncio.run(burst_of(url, burst))
+        assert again == answers
+    assert "plimsoll steers vLLM" in (tmp_path / "log").read_text()
+
+
+def streamed(url: str) -> None:
+    """A stream brings its tokens one event at a time."""
+    ask = body([5, 6, 7], 12, stream=True, vllm_xargs={"predicted_output_tokens": 12})
+    tokens: list[int] = []
+    with httpx.stream("POST", f"{url}/v1/completions", json=ask, timeout=120) as answer:
+        for line in answer.iter_lines():
+            if line.startswith("data: {"):
+                tokens += json.loads(line[6:])["choices"][0].get("token_ids") or []
+    assert len(tokens) == 12
+
+
+async def soak(url: str, n: int) -> int:
+    """Many short requests, one in twenty of which the client gives up; how many of the others were not answered."""
+    rng = np.random.default_rng(5)
+    lost, gate = 0, asyncio.Semaphore(96)
+    async with httpx.AsyncClient(timeout=600, limits=httpx.Limits(max_connections=None)) as client:
+
+        async def one(prompt: int, output: int, patience: float | None) -> None:
+            nonlocal lost
+            async with gate:
+                ask = client.post(f"{url}/v1/completions", json=body([3] * prompt, output))
+                try:
+                    answer = await asyncio.wait_for(ask, patience)
+                except TimeoutError:
+                    return
+                tokens = answer.json()["choices"][0]["token_ids"] if answer.status_code == 200 else []
+                lost += len(tokens) != output
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(n):
+                patience = 0.05 if rng.random() < 0.05 else None
+                group.create_task(one(int(rng.integers(4, 120)), int(rng.integers(1, 40)), patience))
+    for _ in range(100):
+        if metric(url, "vllm:num_requests_running") == metric(url, "vllm:num_requests_waiting") == 0:
+            break
+        await asyncio.sleep(0.1)
+    return lost
+
+
+def test_the_proxy_before_a_stock_server_that_restarts(weights: Path, tmp_path: Path) -> None:
+    flags = ("--scheduling-policy", "priority", "--watermark", "0.02")
+    burst, requests, port = Burst.of(4, n=40), tmp_path / "requests.jsonl", server.free_port()
+    with server.proxy(f"http://127.0.0.1:{port}", tmp_path / "proxy", requests) as before:
+        with server.vllm(weights, tmp_path / "log", *flags, port=port) as url:
+            straight = asyncio.run(burst_of(url, burst))
+            passed = asyncio.run(burst_of(before, burst))
+            assert passed == straight
+            streamed(before)
+        assert httpx.post(f"{before}/v1/completions", json=body([5], 1)).status_code == 502
+        with server.vllm(weights, tmp_path / "log", *flags, port=port):
+            assert asyncio.run(burst_of(before, burst)) == straight
+    rows = [json.loads(line) for line in requests.read_text().splitlines()]
+    whole = [row for row in rows if row["status"] == 200]
+    assert len(whole) == 81
+    assert sorted(row["output_tokens"] for row in whole[:40]) == sorted(burst.output.tolist())
+    second = {row["prompt_tokens"]: row["priority"] for row in whole[41:]}
+    prompts = sorted(second)
+    assert second[prompts[0]] < second[prompts[-1]]
