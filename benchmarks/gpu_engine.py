@@ -167,10 +167,11 @@ class Watch:
 
 
 class Vllm:
-    """vLLM V1, its core in this process."""
+    """vLLM V1."""
 
     def __init__(self, shape: dict[str, int], blocks: int) -> None:
         self.blocks = blocks
+        self._longest = min(shape["max_position_embeddings"], blocks * BLOCK["vllm"])
         self._folder = tempfile.TemporaryDirectory()
         about = {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "rms_norm_eps": 1e-5, **shape}
         (Path(self._folder.name) / "config.json").write_text(json.dumps(about))
@@ -190,7 +191,7 @@ class Vllm:
         llm = LLM(
             model=self._folder.name, load_format="dummy", skip_tokenizer_init=True, enable_prefix_caching=False,
             block_size=BLOCK["vllm"], num_gpu_blocks_override=self.blocks + 1, max_num_batched_tokens=BUDGET,
-            max_num_seqs=256, disable_log_stats=False, enforce_eager=not torch.cuda.is_available(),
+            max_num_seqs=256, max_model_len=self._longest, disable_log_stats=False, enforce_eager=not torch.cuda.is_available(),
             dtype="bfloat16" if torch.cuda.is_available() else "float32", **options,
         )  # fmt: skip
         served = self._drive(llm.llm_engine, arm, asked)

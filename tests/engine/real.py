@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import gc
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from vllm import LLM, SamplingParams
+from vllm.triton_utils import dispatcher
 
 from .burst import Burst
 
@@ -22,6 +26,26 @@ class Outcome(NamedTuple):
     preemptions: int
 
 
+@contextmanager
+def llvmlite_hidden() -> Iterator[None]:
+    """vLLM's CPU platform looks through the objects of all loaded modules and trips over one of llvmlite's.
+
+    It does so whenever Numba was loaded before the engine starts in the same process, as for a second engine here.
+    """
+    plain = dispatcher._rebind_kernels
+
+    def rebind(pairs: Any) -> None:
+        hidden = {name: sys.modules.pop(name) for name in list(sys.modules) if name.startswith("llvmlite")}
+        try:
+            plain(pairs)
+        finally:
+            sys.modules.update(hidden)
+
+    dispatcher._rebind_kernels = rebind
+    yield
+    dispatcher._rebind_kernels = plain
+
+
 def engine(folder: Path, plimsoll: dict[str, Any] | None = None, **options: Any) -> LLM:
     """vLLM with a KV cache of ``BLOCKS`` blocks, stock or steered by a policy."""
     if plimsoll is not None:
@@ -29,20 +53,21 @@ def engine(folder: Path, plimsoll: dict[str, Any] | None = None, **options: Any)
             "scheduler_cls": "plimsoll.engine.vllm.Scheduler",
             "additional_config": {"plimsoll": plimsoll},
         }
-    return LLM(
-        model=str(folder),
-        skip_tokenizer_init=True,
-        enforce_eager=True,
-        enable_prefix_caching=False,
-        block_size=BLOCK,
-        num_gpu_blocks_override=BLOCKS + 1,
-        max_num_seqs=64,
-        max_model_len=1024,
-        dtype="float32",
-        seed=0,
-        disable_log_stats=False,
-        **options,
-    )
+    with llvmlite_hidden():
+        return LLM(
+            model=str(folder),
+            skip_tokenizer_init=True,
+            enforce_eager=True,
+            enable_prefix_caching=False,
+            block_size=BLOCK,
+            num_gpu_blocks_override=BLOCKS + 1,
+            max_num_seqs=64,
+            max_model_len=1024,
+            dtype="float32",
+            seed=0,
+            disable_log_stats=False,
+            **options,
+        )
 
 
 def scheduler(llm: LLM) -> Any:

@@ -21,7 +21,7 @@ def test_it_runs(engine: str, tmp_path: Path) -> None:
     blocks = "127" if engine == "transformers" else "63"
     small = ["--shape", "tiny", "--requests", "12", "--blocks", blocks, "--scale", "0.1", "--rates", "40,inf"]
     command = [sys.executable, "benchmarks/gpu_engine.py", "--engine", engine, *small, "--out", str(out)]
-    environment = os.environ | {"PYTHONPATH": str(root / "src")}
+    environment = os.environ | {"PYTHONPATH": str(root / "src"), "VLLM_ENABLE_V1_MULTIPROCESSING": "1"}
     done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr[-3000:]
     told = json.loads(out.read_text())
