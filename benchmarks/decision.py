@@ -2,7 +2,8 @@
 
 The real scheduler and block manager on fake model outputs, stock and steered, a step of each by turns in one run.
 Prints the median over the steps, milliseconds, and the time per arrival; as the two do not keep the same number
-running, the decisions are also set against vLLM's own part of the very same steps. Run with the Python of tests/engine/setup:
+running, the decisions are also set against vLLM's own part of the very same steps. Run with the Python of
+tests/engine/setup:
 
     OMP_NUM_THREADS=1 VLLM_LOGGING_LEVEL=ERROR PYTHONPATH=src python -m benchmarks.decision --policy svf
 """
@@ -75,8 +76,8 @@ def main() -> None:
         )
     rest = np.median(np.array(times["plimsoll"]) - decisions)
     print(
-        f"decisions: median {np.median(decisions):.3f} ms a step, {np.median(decisions) / rest:+.1%} on vLLM's own part "
-        f"of the same steps; still steering: {arms['plimsoll'].pilot.active}"
+        f"decisions: median {np.median(decisions):.3f} ms a step, {np.median(decisions) / rest:+.1%} on vLLM's own "
+        f"part of the same steps; still steering: {arms['plimsoll'].pilot.active}"
     )
 
 

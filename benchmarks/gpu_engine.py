@@ -191,7 +191,8 @@ class Vllm:
         llm = LLM(
             model=self._folder.name, load_format="dummy", skip_tokenizer_init=True, enable_prefix_caching=False,
             block_size=BLOCK["vllm"], num_gpu_blocks_override=self.blocks + 1, max_num_batched_tokens=BUDGET,
-            max_num_seqs=256, max_model_len=self._longest, disable_log_stats=False, enforce_eager=not torch.cuda.is_available(),
+            max_num_seqs=256, max_model_len=self._longest, disable_log_stats=False,
+            enforce_eager=not torch.cuda.is_available(),
             dtype="bfloat16" if torch.cuda.is_available() else "float32", **options,
         )  # fmt: skip
         served = self._drive(llm.llm_engine, arm, asked)

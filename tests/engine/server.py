@@ -55,8 +55,8 @@ def vllm(folder: Path, log: Path, *flags: str, port: int | None = None, **enviro
     command = [
         sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(folder),
         "--served-model-name", "tiny", "--skip-tokenizer-init", "--enforce-eager", "--no-enable-prefix-caching",
-        "--block-size", "32", "--num-gpu-blocks-override", "64", "--max-num-seqs", "64", "--max-model-len", "1024", "--dtype", "float32",
-        "--disable-uvicorn-access-log", "--port", str(port), *flags,
+        "--block-size", "32", "--num-gpu-blocks-override", "64", "--max-num-seqs", "64", "--max-model-len", "1024",
+        "--dtype", "float32", "--disable-uvicorn-access-log", "--port", str(port), *flags,
     ]  # fmt: skip
     environment.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "1")
     environment.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
