@@ -5,8 +5,8 @@ import json
 import pytest
 
 from plimsoll.bound.advice import advise, read_types
-from plimsoll.bound.fluid import LinearStep, Types
 from plimsoll.errors import InputError
+from plimsoll.policy.fluid import LinearStep, Types
 
 MIX = Types.of([(15.4, 512, 20), (6.6, 512, 50)])
 

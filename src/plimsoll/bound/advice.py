@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from .fluid import Fluid, LinearStep, Types, fluid
-from .thresholds import (
+from ..policy.fluid import Fluid, LinearStep, Types, fluid
+from ..policy.thresholds import (
     NestedMemory,
     Segments,
     Thresholds,
@@ -106,9 +106,7 @@ def advise(
     rate = float(types.rate.sum())
     nested, memory = _nested_thresholds(segments, rate, step, capacity)
     if isinstance(nested, Thresholds):
-        memory = nested_memory(
-            segments, nested.count, horizon_s / step.fixed_s, fail_prob, len(segments.bounds)
-        )
+        memory = nested_memory(segments, nested.count, horizon_s / step.fixed_s, fail_prob, len(segments.bounds))
     found = fluid(types, step, capacity)
     return Advice(types, step, found, wait, whole, segments, nested, memory, fail_prob)
 
@@ -174,9 +172,7 @@ def _nested_thresholds(
 ) -> tuple[Thresholds | str, NestedMemory | None]:
     try:
         found = nested_thresholds(segments, rate, step)
-        return (
-            found if found.memory <= capacity else nested_thresholds(segments, rate, step, whole=False)
-        ), None
+        return (found if found.memory <= capacity else nested_thresholds(segments, rate, step, whole=False)), None
     except InputError as error:
         return str(error), None
 

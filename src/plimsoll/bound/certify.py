@@ -15,6 +15,7 @@ from ..policies.regime import Rect, Response, widths
 from ..policies.route import ClairvoyantMix, RectMix, Route
 from ..policies.shortest import McSf
 from ..policies.speculative import GsaSpec
+from ..policies.threshold import Wait
 from ..policies.volume import Svf
 from . import certificate
 from .certificate import Certificate
@@ -133,6 +134,14 @@ def _pack_and_schedule(policy: PackAndSchedule, result: Result) -> list[Certific
     return certificate.pack_and_schedule(result.prompt, result.output, finish, result.capacity)
 
 
+def _wait(policy: Wait, result: Result) -> list[Certificate]:
+    _require(result.unit == "s", "Wait", "it must run in the iterations host")
+    order = np.argsort(result.arrival, kind="mergesort")
+    requests = {name: getattr(result, name)[order] for name in ("prompt", "predicted", "arrival")}
+    memory = policy.thresholds(requests, result.capacity)[2]
+    return certificate.no_eviction(int(result.evictions.sum()), result.peak_tokens, memory)
+
+
 _CHECKS: dict[type, Callable[[Any, Result], list[Certificate]]] = {
     Svf: _svf,
     McSf: _mc_sf,
@@ -147,4 +156,5 @@ _CHECKS: dict[type, Callable[[Any, Result], list[Certificate]]] = {
     Route: _route,
     ClairvoyantMix: _clairvoyant_mix,
     PackAndSchedule: _pack_and_schedule,
+    Wait: _wait,
 }

@@ -48,7 +48,7 @@ def fluid(
     as_json : one JSON object on stdout.
     """
     from ..bound.advice import advise, read_types
-    from ..bound.fluid import LinearStep, cluster
+    from ..policy.fluid import LinearStep, cluster
 
     given: dict[str, float] = {}
     if source.endswith(".toml"):

@@ -15,6 +15,7 @@ FOREVER = 1 << 60
 CLOCK = np.dtype(
     [
         ("now", np.int64),  # this epoch
+        ("time", np.float64),  # the host's clock: rounds or seconds
         ("k", np.int64),  # how many are running
         ("held", np.int64),  # Σ offset over them: together they hold held + k · t in round t
         ("due", np.int64),  # the first epoch at which one of them leaves
@@ -43,6 +44,7 @@ class State(NamedTuple):
     capacity: int  # M, tokens
     own: int  # bits of the hooks that the policy or the predictor brings itself
     recompute: bool  # an evicted request keeps its tokens
+    prefill: int  # steps of a prefill that charge the prompt and make no token: 0 or 1
     clock: Any  # (1,) of CLOCK
     requests: Any  # (n,) of REQUEST
     output: Any  # (n,) tokens
@@ -66,8 +68,8 @@ def look(state: State) -> View:
     c, capacity = state.clock[0], state.capacity
     use = c.held + c.k * (c.now + 1)
     return View(
-        float(c.now), c.now, capacity, 1, capacity - use - 1, max(0, use - capacity), c.evicted, state.requests,
-        state.running[: c.k], state.survival, state.columns, state.memory, state.dice,
+        c.time, c.now, capacity, 1, capacity - use - 1 + state.prefill, max(0, use - capacity), c.evicted,
+        state.requests, state.running[: c.k], state.survival, state.columns, state.memory, state.dice,
     )  # fmt: skip
 
 
@@ -76,7 +78,7 @@ def past(state: State) -> History:
     """What the predictor sees at this epoch."""
     c = state.clock[0]
     return History(
-        float(c.now), c.now, state.requests, state.running[: c.k], state.survival, state.facts, state.notes
+        c.time, c.now, state.requests, state.running[: c.k], state.survival, state.facts, state.notes
     )  # fmt: skip
 
 
@@ -84,12 +86,13 @@ def past(state: State) -> History:
 def insert(state: State, i: int, end: int, due: int) -> None:
     """Request i runs from this epoch on, until ``due``; it is predicted to finish at ``end``."""
     c, running = state.clock[0], state.running
+    end, due = end + state.prefill, due + state.prefill
     x = c.k
     while x > 0 and running[x - 1].end > end:
         running[x] = running[x - 1]
         state.due[x] = state.due[x - 1]
         x -= 1
-    offset = state.requests[i].prompt + state.requests[i].generated - c.now
+    offset = state.requests[i].prompt + state.requests[i].generated - c.now - state.prefill
     running[x].id = i
     running[x].end = end
     running[x].offset = offset

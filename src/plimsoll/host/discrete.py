@@ -21,7 +21,7 @@ from .prepare import Prepared, prepare
 from .result import Result
 
 _REPLAYED = 20_000  # a failed run is repeated as plain Python, which knows lines, up to this many requests
-_UNSTABLE = {
+UNSTABLE = {
     loop.STUCK: "the policy starts nobody although nothing more will happen",
     loop.CHURN: "the cache overflows again and again without a completion",
     loop.LATE: "the cap on rounds was reached",
@@ -57,10 +57,10 @@ class Rounds:
             raise InputError(f"--rounds-per-s must be above 0, not {self.rounds_per_s}")
         if hasattr(type(policy), "select"):
             raise PolicyError(
-                f"{type(policy).__name__} selects who takes part in a step: run it in the iterations host"
+                f"{type(policy).__name__} selects who takes part in a step: run it with --prefill charged"
             )
         ready = prepare(trace, self.arrivals(trace), policy, predictor, self.capacity, seed)
-        state = self._state(ready, policy, predictor, seed)
+        state = first_state(ready, policy, predictor, self.capacity, seed)
         hooks = [ask(policy, hook, compiled) for hook in ("rank", "admit", "evict", "limit", "wake")]
         hooks += [ask(predictor, hook, compiled) for hook in ("predict", "learn")]
         run = loop.run if compiled else plain(loop.run)
@@ -73,20 +73,8 @@ class Rounds:
                     self.run(trace, policy, predictor, seed, False, None)  # raises the same, with the line
             raise failed(error, policy) from error
         wall_s = time.perf_counter() - began
-        _raise(state, policy, self.capacity)
+        refuse(state, policy, self.capacity)
         return self._result(trace, ready, state, attempts, wall_s)
-
-    def _state(self, ready: Prepared, policy: Any, predictor: Any, seed: int) -> State:
-        n = len(ready.output)
-        room = int(min(n, self.capacity // (int(ready.requests["prompt"].min()) + 1))) + 1
-        due, out = np.zeros((2, room), np.int64)
-        own = loop.LIMITS * has(policy, "limit") | loop.WAKES * has(policy, "wake")
-        own |= loop.LEARNS * (has(predictor, "predict") or has(predictor, "learn"))
-        return State(
-            self.capacity, own, bool(getattr(policy, "recompute", False)), records(1, CLOCK), ready.requests,
-            ready.output, np.full((n, 3), -1, np.int64), records(room, RUNNING), due, out, ready.survival,
-            parameters(policy), *ready.plan, ready.predictor_parameters, ready.facts, ready.notes, new_dice(seed),
-        )  # fmt: skip
 
     def _result(self, trace: Trace, ready: Prepared, state: State, attempts: Any, wall_s: float) -> Result:
         clock, requests = state.clock[0], ready.requests
@@ -99,12 +87,29 @@ class Rounds:
         return Result(
             "rounds", arrival, start, first_token, finish, trace.prompt, trace.output, predicted, evictions, attempts,
             self.capacity, int(clock.peak), float(clock.area) / (self.capacity * length), wall_s,
-            "unstable" if clock.status in _UNSTABLE else "ok", _UNSTABLE.get(int(clock.status), ""), trace.client,
+            "unstable" if clock.status in UNSTABLE else "ok", UNSTABLE.get(int(clock.status), ""), trace.client,
             more={"overflows": int(clock.overflows), "events": int(clock.events)},
         )  # fmt: skip
 
 
-def _raise(state: State, policy: Any, capacity: int) -> None:
+def first_state(
+    ready: Prepared, policy: Any, predictor: Any, capacity: int, seed: int, own: int = 0, prefill: int = 0
+) -> State:
+    """What an event loop works on, before the first event; ``own`` are further bits of hooks."""
+    n = len(ready.output)
+    room = int(min(n, capacity // max(1, int(ready.requests["prompt"].min()) + 1 - prefill))) + 1
+    due, out = np.zeros((2, room), np.int64)
+    own |= loop.LIMITS * has(policy, "limit") | loop.WAKES * has(policy, "wake")
+    own |= loop.LEARNS * (has(predictor, "predict") or has(predictor, "learn"))
+    return State(
+        capacity, own, bool(getattr(policy, "recompute", False)), prefill, records(1, CLOCK), ready.requests,
+        ready.output, np.full((n, 3), -1, np.int64), records(room, RUNNING), due, out, ready.survival,
+        parameters(policy), *ready.plan, ready.predictor_parameters, ready.facts, ready.notes, new_dice(seed),
+    )  # fmt: skip
+
+
+def refuse(state: State, policy: Any, capacity: int) -> None:
+    """Raise what a bad answer of the policy calls for."""
     status, fault, name = state.clock[0].status, int(state.clock[0].fault), type(policy).__name__
     if status == loop.OVERFULL:
         prompt = state.requests[fault].prompt

@@ -21,14 +21,14 @@ from .batch import CLOCK, FOREVER, State, insert, look, past, take, take_due
 
 OK, STUCK, CHURN, LATE, OVERFULL, NOT_RUNNING, NAN, STOPPED = range(8)
 LIMITS, WAKES, LEARNS = 1, 2, 4  # bits of ``own``: hooks that the policy or the predictor brings itself
-_CHURN = 10_000  # overflows in a row without a completion: the run repeats itself
+CHURN_LIMIT = 10_000  # overflows in a row without a completion: the run repeats itself
 
 _HOOKS = function_types("rank", "admit", "evict", "limit", "wake", "predict", "learn")
 _TIMES = types.Array(INT, 2, "C")
 _CLOCKS = types.Array(from_dtype(CLOCK), 1, "C")
-_STATE = types.NamedTuple(
+STATE = types.NamedTuple(
     (
-        *(INT, INT, types.boolean, _CLOCKS, REQUESTS, INTS, _TIMES, BATCH, INTS, INTS, TABLE),
+        *(INT, INT, types.boolean, INT, _CLOCKS, REQUESTS, INTS, _TIMES, BATCH, INTS, INTS, TABLE),
         *(FLOATS, TABLE, FLOATS, FLOATS, TABLE, FLOATS, INTS),
     ),
     State,
@@ -41,7 +41,7 @@ def rejoin(rank: Any, state: State, waiting: Any, attempts: Any, i: int) -> None
     c, r = state.clock[0], state.requests[i]
     started = state.times[i, 0]
     attempts.append((i, started, c.now, r.generated))
-    tokens = r.generated + c.now - started
+    tokens = max(r.generated, r.generated + c.now - started - state.prefill)
     r.predicted = max(r.predicted, tokens + 1.0)
     r.lower = max(r.lower, tokens + 1.0)
     r.upper = max(r.upper, r.lower)
@@ -58,7 +58,7 @@ def leave(rank: Any, learn: Any, state: State, waiting: Any, attempts: Any) -> N
     for y in range(left):
         i = state.out[y]
         kept = state.requests[i].generated
-        if kept + c.now - state.times[i, 0] >= state.output[i]:
+        if kept + c.now - state.times[i, 0] - state.prefill >= state.output[i]:
             attempts.append((i, state.times[i, 0], c.now, kept))
             state.times[i, 2] = c.now
             c.done += 1
@@ -75,7 +75,7 @@ def arrive(rank: Any, predict: Any, state: State, waiting: Any) -> None:
     """Requests that have come join the queue."""
     c, requests = state.clock[0], state.requests
     view = look(state)
-    while c.arrived < len(requests) and requests[c.arrived].arrival <= c.now:
+    while c.arrived < len(requests) and requests[c.arrived].arrival <= c.time:
         i = int(c.arrived)
         if state.own & LEARNS:
             predict(past(state), state.q, i)
@@ -156,7 +156,7 @@ def start_some(rank: Any, admit: Any, limit: Any, state: State, waiting: Any, sk
         c.started += 1
         state.times[i, 0] = c.now
         if r.generated == 0:
-            state.times[i, 1] = c.now + 1
+            state.times[i, 1] = c.now + 1 + state.prefill
     if len(skipped) > 0:
         while len(skipped) > 0:
             heapq.heappush(waiting, skipped.pop())
@@ -181,7 +181,16 @@ def next_epoch(wake: Any, state: State, waiting: Any) -> int:
     return max(c.now + 1, following)
 
 
-@njit(types.Array(INT, 2, "C")(*_HOOKS, _STATE, INT, INTS))
+@njit()
+def log_of(attempts: Any) -> Any:
+    """The list of attempts as an array, shape (a, 4)."""
+    log = np.empty((len(attempts), 4), np.int64)
+    for y in range(len(attempts)):
+        log[y, 0], log[y, 1], log[y, 2], log[y, 3] = attempts[y]
+    return log
+
+
+@njit(types.Array(INT, 2, "C")(*_HOOKS, STATE, INT, INTS))
 def run(rank, admit, evict, limit, wake, predict, learn, state, max_rounds, progress):
     """Schedule every request; ``state.times`` and ``state.clock`` hold the outcome.
 
@@ -200,6 +209,7 @@ def run(rank, admit, evict, limit, wake, predict, learn, state, max_rounds, prog
     skipped.pop()
     attempts.pop()
     c.now, c.due, c.head = int(state.requests[0].arrival), FOREVER, -1
+    c.time = c.now
     while c.status == OK:
         c.events += 1
         c.evicted, c.changed = 0, False
@@ -219,7 +229,7 @@ def run(rank, admit, evict, limit, wake, predict, learn, state, max_rounds, prog
         following = next_epoch(wake, state, waiting)
         if following >= CHANGE:
             c.status = STUCK
-        elif c.churn > _CHURN:
+        elif c.churn > CHURN_LIMIT:
             c.status = CHURN
         elif following > max_rounds:
             c.status = LATE
@@ -230,7 +240,5 @@ def run(rank, admit, evict, limit, wake, predict, learn, state, max_rounds, prog
             c.area += c.held * rounds + c.k * (rounds * (c.now + following + 1) / 2)
             c.peak = max(c.peak, c.held + c.k * following)
             c.now = following
-    log = np.empty((len(attempts), 4), np.int64)
-    for y in range(len(attempts)):
-        log[y, 0], log[y, 1], log[y, 2], log[y, 3] = attempts[y]
-    return log
+            c.time = following
+    return log_of(attempts)

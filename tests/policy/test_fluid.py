@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plimsoll.bound.fluid import LinearStep, Types, cluster, crossing, fluid, residency
 from plimsoll.errors import InputError
+from plimsoll.policy.fluid import LinearStep, Types, cluster, crossing, fluid, residency
 from plimsoll.trace import Trace
 
 

@@ -67,9 +67,10 @@ def wait_thresholds(types: Types, step: LinearStep, capacity: float, *, whole: b
     """
     base = fluid(types, step, capacity)
     if not base.stable:
+        where = f"M* = {base.memory:,.0f} tokens" if np.isfinite(base.memory) else "it exhausts the compute alone"
         raise InputError(
-            "no thresholds are feasible: the load is outside the stability region "
-            f"(M* = {base.memory:,.0f} tokens against a capacity of {capacity:,.0f}); "
+            f"no thresholds are feasible: the load is outside the stability region ({where}, "
+            f"capacity {capacity:,.0f}); "
             f"feasible from {base.crossing:.3g} of these rates down"
         )
     held = types.rate @ residency(types.prompt, types.output)
@@ -157,9 +158,7 @@ class Segments:
         """Segments of these types: one per distinct output, or coarser at ``cuts`` (last stages; the longest
         output is added). A segment that nobody enters is merged into the one before."""
         longest = types.output.max()
-        ends = np.unique(
-            types.output if cuts is None else np.append(np.asarray(cuts, dtype=np.float64), longest)
-        )
+        ends = np.unique(types.output if cuts is None else np.append(np.asarray(cuts, dtype=np.float64), longest))
         ends = ends[(ends >= 1) & (ends <= longest)]
         begins = np.append(0.0, ends[:-1])
         entering = np.array([types.rate[types.output > b].sum() for b in begins])

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from plimsoll.bound.fluid import LinearStep, Types, fluid
-from plimsoll.bound.thresholds import (
+from plimsoll.errors import InputError
+from plimsoll.policy.fluid import LinearStep, Types, fluid
+from plimsoll.policy.thresholds import (
     Segments,
     check_wait,
     nested_memory,
@@ -15,7 +16,6 @@ from plimsoll.bound.thresholds import (
     tail_rate,
     wait_thresholds,
 )
-from plimsoll.errors import InputError
 
 TOY = LinearStep(0.5, 1 / 24)
 

@@ -195,13 +195,19 @@ def cluster(trace: Trace, count: int, rate: float | None = None) -> Types:
         raise InputError(f"{trace.name}: every request arrives at once; give a rate with --rate")
     rate = n / span if rate is None else rate
     work = residency(trace.prompt, trace.output)
-    label = _lloyd(np.log1p(np.column_stack([trace.prompt, trace.output])), work, min(count, n))
+    label = kinds_of(trace.prompt, trace.output, count)
     kinds, size = np.unique(label, return_counts=True)
     longest = [(trace.prompt[label == k].max(), trace.output[label == k].max()) for k in kinds]
     prompt, output = np.array(longest, dtype=np.float64).T
     mean = np.array([work[label == k].mean() for k in kinds])
     order = np.argsort(mean, kind="mergesort")
     return Types((size / n * rate)[order], prompt[order], output[order], mean[order])
+
+
+def kinds_of(prompt: npt.ArrayLike, output: npt.ArrayLike, count: int) -> npt.NDArray[np.int64]:
+    """A label for each request, shape (n,): at most ``count`` clusters of (log prompt, log output)."""
+    points = np.log1p(np.column_stack([prompt, output]).astype(np.float64))
+    return _lloyd(points, residency(prompt, output), min(count, len(points)))
 
 
 def _lloyd(points: Floats, key: Floats, count: int, rounds: int = 50) -> npt.NDArray[np.int64]:

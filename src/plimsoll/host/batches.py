@@ -1,0 +1,181 @@
+"""The event loop of the iterations host: a batch at a time, prefill charged, pauses keep their memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import types
+
+from ..jit import njit
+from ..policy.protocol import function_types
+from ..policy.view import FLOAT, INT, INTS
+from .batch import FOREVER, State, look
+from .rounds import (
+    CHURN,
+    CHURN_LIMIT,
+    LATE,
+    NOT_RUNNING,
+    OK,
+    STATE,
+    STOPPED,
+    STUCK,
+    WAKES,
+    arrive,
+    leave,
+    log_of,
+    make_room,
+    start_some,
+    take_back,
+)
+
+SELECTS = 8  # bit of ``own``: the policy chooses who takes part
+_HOOKS = function_types("rank", "admit", "evict", "limit", "select", "wake", "predict", "learn")
+_FLOATS = types.Array(FLOAT, 1, "C")
+
+
+@njit()
+def shift(state: State, x: int, steps: int) -> None:
+    """Put the running request in place x off by so many steps: it holds what it held, and ends that much later."""
+    c, r = state.clock[0], state.running[x]
+    r.offset -= steps
+    r.end += steps
+    state.due[x] += steps
+    c.held -= steps
+    if state.times[r.id, 1] > c.now:
+        state.times[r.id, 1] += steps
+    state.times[r.id, 0] += steps
+
+
+@njit()
+def pause(select: Any, state: State, paused: Any) -> None:
+    """Note who sits out the next step; the running requests stay sorted by their predicted end."""
+    c, running = state.clock[0], state.running
+    for x in range(c.k):
+        paused[running[x].id] = True
+    count = select(look(state), state.p, state.out)
+    if count < 0 or count > c.k:
+        c.status, c.fault = NOT_RUNNING, count
+        return
+    for y in range(count):
+        paused[state.out[y]] = False
+    for x in range(c.k):
+        if paused[running[x].id]:
+            shift(state, x, 1)
+    arrange(state)
+
+
+@njit()
+def arrange(state: State) -> None:
+    """Sort the running requests by their predicted end, and find the first epoch at which one leaves."""
+    c, running = state.clock[0], state.running
+    c.due = FOREVER
+    for x in range(c.k):
+        i, end, offset, due = running[x].id, running[x].end, running[x].offset, state.due[x]
+        y = x
+        while y > 0 and running[y - 1].end > end:
+            running[y] = running[y - 1]
+            state.due[y] = state.due[y - 1]
+            y -= 1
+        running[y].id, running[y].end, running[y].offset, state.due[y] = i, end, offset, due
+        c.due = min(c.due, due)
+
+
+@njit()
+def batch_tokens(state: State, before: int, paused: Any, first: Any) -> int:
+    """Tokens of those that take part in the next step, −1 if nobody does.
+
+    Whoever started since ``before`` starts takes part, and its first step is noted.
+    """
+    c, tokens, count = state.clock[0], 0, 0
+    for x in range(c.k):
+        r = state.running[x]
+        if state.requests[r.id].turn >= before:
+            paused[r.id] = False
+            first[r.id] = c.now
+        if not paused[r.id]:
+            tokens += r.offset + c.now + 1
+            count += 1
+    return tokens if count > 0 else -1
+
+
+@njit()
+def rest(wake: Any, state: State) -> None:
+    """Nobody takes part: go on to the next arrival or to when the policy wants to be asked."""
+    c = state.clock[0]
+    for x in range(c.k):
+        shift(state, x, -1)
+    arrange(state)
+    following = np.inf
+    if c.arrived < len(state.requests):
+        following = state.requests[c.arrived].arrival
+    if state.own & WAKES:
+        call = wake(look(state), state.p)
+        if call > c.time:
+            following = min(following, call)
+    if following == np.inf:
+        c.status = STUCK
+    else:
+        c.time = following
+
+
+@njit(types.Tuple((types.Array(INT, 2, "C"), INTS, _FLOATS, _FLOATS))(*_HOOKS, STATE, FLOAT, FLOAT, INT, INTS))
+def run(rank, admit, evict, limit, select, wake, predict, learn, state, fixed_s, per_token_s, max_steps, progress):
+    """Schedule every request; ``state.times`` (in steps) and ``state.clock`` hold the outcome.
+
+    Parameters
+    ----------
+    fixed_s, per_token_s : a step lasts fixed_s + per_token_s · (tokens of those that take part), seconds.
+    max_steps : a run that goes on beyond it ends LATE.
+    progress : shape (2,), see ``plimsoll.progress``.
+
+    Returns
+    -------
+    attempts (a, 4), the step before which each request last started (n,), and when each step began and ended
+    (steps + 1,), seconds.
+    """
+    n, c = len(state.requests), state.clock[0]
+    waiting, skipped, attempts = [(0.0, 0)], [(0.0, 0)], [(0, 0, 0, 0)]
+    waiting.pop()
+    skipped.pop()
+    attempts.pop()
+    paused, first = np.zeros(n, np.bool_), np.full(n, -1, np.int64)
+    began, ended = [0.0], [0.0]
+    c.time, c.due, c.head = state.requests[0].arrival, FOREVER, -1
+    while c.status == OK:
+        c.events += 1
+        c.evicted, c.changed, before = 0, False, c.started
+        if c.due <= c.now or (c.k > 0 and state.running[0].end <= c.now):
+            leave(rank, learn, state, waiting, attempts)
+        if c.arrived < n and state.requests[c.arrived].arrival <= c.time:
+            arrive(rank, predict, state, waiting)
+        c.changed = True  # time has passed, whatever the policy said of steps
+        if state.own & WAKES and wake(look(state), state.p) <= c.time:
+            take_back(rank, evict, state, waiting, attempts)
+        if state.own & SELECTS and c.status == OK:
+            pause(select, state, paused)
+        if c.status == OK and c.held + c.k * (c.now + 1) > state.capacity:
+            make_room(rank, evict, state, waiting, attempts)
+        if len(waiting) > 0 and c.status == OK:
+            start_some(rank, admit, limit, state, waiting, skipped)
+        progress[0] = c.done
+        if c.status != OK or c.done == n:
+            break
+        tokens = batch_tokens(state, before, paused, first)
+        if progress[1] != 0:
+            c.status = STOPPED
+        elif c.churn > CHURN_LIMIT:
+            c.status = CHURN
+        elif c.now >= max_steps:
+            c.status = LATE
+        elif tokens < 0:
+            rest(wake, state)
+        else:
+            seconds = fixed_s + per_token_s * tokens
+            c.area += seconds * (c.held + c.k * (c.now + 1))
+            c.peak = max(c.peak, c.held + c.k * (c.now + 1))
+            began.append(c.time)
+            c.time += seconds
+            ended.append(c.time)
+            c.now += 1
+    return log_of(attempts), first, np.array(began), np.array(ended)

@@ -1,0 +1,120 @@
+"""WAIT and Nested WAIT: the published steady state, no eviction, and nobody lost."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from plimsoll import Trace, simulate
+from plimsoll.bound.certify import certify
+from plimsoll.errors import InputError
+from plimsoll.host.iterations import Iterations
+from plimsoll.policies.nested import NestedWait
+from plimsoll.policies.threshold import Wait, entering
+from plimsoll.policy import load_policy
+from plimsoll.policy.fluid import LinearStep
+
+UNIT = LinearStep(1, 0)
+
+
+def run(policy, rows, capacity, step=UNIT, **more):
+    return simulate(Trace.of(rows), policy, Iterations(capacity, step), **more)
+
+
+def test_published_steady_state():
+    # n = 4, three residents and six waiting, four arrivals an iteration: batches (4, 3), (4, 4), (4, 4)
+    rows = [(0, 1, 1)] * 4 + [(0.5, 1, 1)] * 6 + [(t, 1, 1) for t in range(2, 20) for _ in range(4)]
+    result = run(Wait(threshold=4), rows, 12)
+    starts = np.bincount(result.start.astype(int))
+    assert starts[:6].tolist() == [4, 4, 4, 4, 4, 4]
+    assert result.finish[:8].tolist() == [2, 2, 2, 2, 3, 3, 3, 3]
+    assert result.peak_tokens == 12 and result.evictions.sum() == 0
+
+
+def test_below_the_threshold_everyone_pauses():
+    # the second pair comes at 5: until then the first pair, prefilled, waits
+    result = run(Wait(threshold=2), [(0, 1, 2), (0, 1, 2), (5, 1, 2), (5, 1, 2), (9, 1, 2)], 20)
+    assert result.start[:4].tolist() == [0, 0, 5, 5]
+    assert result.finish[:2].tolist() == [10, 10]  # one token at 6, the last when the trace drains from 9 on
+    assert result.status == "ok" and result.completed == 5
+
+
+def test_a_time_out_lets_them_go_on():
+    waiting = run(Wait(threshold=2), [(0, 1, 2), (0, 1, 2), (90, 1, 2)], 20)
+    timed = run(Wait(threshold=2, timeout=3), [(0, 1, 2), (0, 1, 2), (90, 1, 2)], 20)
+    assert waiting.finish[0] > 90
+    assert timed.finish[:2].max() < 10
+
+
+def test_a_fractional_threshold_spreads_its_entries():
+    assert [entering(0.4, b) for b in range(5)] == [0, 0, 1, 0, 1]
+    result = run(Wait(threshold=0.5), [(0, 1, 3)] * 4, 20)
+    assert np.diff(np.sort(result.start)).tolist() == [2, 2, 2]
+
+
+def test_nested_segments_wait_at_their_door():
+    # n = (2, 1): the first two enter at once; the survivor of the first segment needs no company to go on
+    result = run(NestedWait(segments=2, cap=5), [(0, 1, 1), (0, 1, 2), (0, 1, 2)], 30)
+    assert result.completed == 3 and result.evictions.sum() == 0
+
+
+@pytest.mark.parametrize("more", ["", ",independent=1", ",literal=1", ",timeout=0.5"])
+def test_nested_takes_as_many_iterations_as_tokens(more):
+    rows = [(t / 2, 3, 1 + t % 7) for t in range(60)]
+    result = run(f"nested-wait:segments=3,cap=24{more}", rows, 400, LinearStep(0.1, 0))
+    assert result.completed == 60 and result.evictions.sum() == 0
+    assert np.all(result.finish - result.start >= 0.1 * (result.output + 1) - 1e-9)
+
+
+@st.composite
+def streams(draw):
+    gap = draw(st.floats(0.01, 3))
+    kinds = draw(st.lists(st.tuples(st.integers(0, 9), st.integers(1, 9)), min_size=1, max_size=3))
+    rows = draw(st.lists(st.sampled_from(kinds), min_size=1, max_size=40))
+    return [(k * gap, *row) for k, row in enumerate(rows)]
+
+
+@settings(max_examples=30, deadline=None)
+@given(streams(), st.sampled_from(["threshold=1", "threshold=2", "share=1", "share=0.5", "threshold=0.3,timeout=2"]))
+def test_wait_never_evicts_and_stays_below_its_memory(rows, parameters):
+    policy = load_policy(f"wait:types=3,{parameters}")
+    result = run(policy, rows, 9000)
+    assert result.status == "ok" and result.completed == len(rows)
+    assert [c for c in certify(policy, result) if not c.holds] == []
+
+
+@settings(max_examples=30, deadline=None)
+@given(streams(), st.sampled_from(["", ",independent=1", ",literal=1", ",timeout=2"]), st.integers(1, 4))
+def test_nested_wait_loses_nobody(rows, more, segments):
+    result = run(f"nested-wait:segments={segments},cap=6{more}", rows, 2000)
+    assert result.status == "ok" and result.completed == len(rows)
+    assert result.peak_tokens <= 2000
+
+
+@settings(max_examples=10, deadline=None)
+@given(
+    streams(), st.sampled_from(["wait:threshold=1", "wait:share=1", "nested-wait:cap=6", "nested-wait:cap=6,literal=1"])
+)
+def test_plain_python_agrees(rows, policy):
+    assert np.array_equal(run(policy, rows, 3000).finish, run(policy, rows, 3000, compiled=False).finish)
+
+
+def test_two_published_types_at_22_a_second():
+    rng = np.random.default_rng(0)
+    arrival = np.cumsum(rng.exponential(1 / 22, 3000))
+    output = np.where(rng.random(3000) < 0.7, 20, 50)
+    rows = list(zip(arrival, [512] * 3000, output, strict=True))
+    result = run("wait:types=2", rows, 137_000, LinearStep())
+    assert result.status == "ok" and result.evictions.sum() == 0
+    assert result.peak_tokens <= 38_349
+    assert all(c.holds for c in certify(Wait(types=2), result))
+
+
+def test_infeasible_thresholds_say_what_would_be_feasible():
+    rows = [(t / 100, 500, 100) for t in range(100)]
+    with pytest.raises(InputError, match=r"outside the stability region.*feasible from"):
+        run("wait", rows, 2000, LinearStep())
+    with pytest.raises(InputError, match=r"these thresholds need .* feasible with"):
+        run("wait:threshold=3", rows, 2000)
+    with pytest.raises(InputError, match="feasible with cap="):
+        run("nested-wait:cap=500", rows, 2000)
