@@ -127,3 +127,12 @@ def test_real_files(shared):
     agents, dropped = read_dropping(shared / "traces" / "agentic_coding_sessions.parquet", drop_empty=True)
     assert len(agents) + dropped == 46218
     assert len(np.unique(agents.session)) == 692
+
+
+def test_clients_by_name_keep_their_names(tmp_path):
+    (tmp_path / "named.csv").write_text("prompt_tokens,output_tokens,client\n1,2,zoe\n3,4,adam\n5,6,zoe\n")
+    trace = read_file(tmp_path / "named.csv")
+    assert trace.client.tolist() == [0, 1, 0]
+    assert trace.more["client_name"].tolist() == ["zoe", "adam", "zoe"]
+    (tmp_path / "coded.csv").write_text("prompt_tokens,output_tokens,client\n1,2,7\n")
+    assert "client_name" not in read_file(tmp_path / "coded.csv").more

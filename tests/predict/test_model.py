@@ -10,10 +10,10 @@ pytest.importorskip("sklearn", reason="needs the extra learn")
 
 from plimsoll.errors import InputError
 from plimsoll.predict.evaluate import evaluate_model, evaluate_splits
-from plimsoll.predict.features import features
+from plimsoll.predict.features import features, rows
 from plimsoll.predict.learned import Learned
 from plimsoll.predict.model import MAGIC, Model, forecast, load, save
-from plimsoll.predict.train import held_out, prompt_blocks, train
+from plimsoll.predict.train import calibrated, held_out, prompt_blocks, train
 from plimsoll.trace import Trace
 
 from .prompts import log
@@ -133,6 +133,21 @@ def test_without_prompts_or_with_one_length_it_still_trains() -> None:
     same = replace(bare, output=np.full(300, 7))
     seen = forecast(train(same), features(same))
     assert np.all(np.rint(seen.median) == 7)
+
+
+def test_bounds_cover_what_they_say_on_average_and_for_each_group(model: Model) -> None:
+    trace = log(2400, seed=6)  # of which the model has seen nothing; it is calibrated again and again
+    of, y, rng = features(trace), np.log(trace.output), np.random.default_rng(0)
+    wordy = np.array(of.group) == "wordy"
+    covered: list[list[float]] = []
+    for _ in range(40):
+        deal = rng.permutation(len(trace))
+        again = calibrated(model, rows(of, deal[:400]), y[deal[:400]])
+        test = deal[400:]
+        seen = forecast(again, rows(of, test))
+        inside = (seen.lower <= trace.output[test]) & (trace.output[test] <= seen.upper)
+        covered.append([inside.mean(), inside[wordy[test]].mean(), inside[~wordy[test]].mean()])
+    assert np.mean(covered, axis=0) == pytest.approx([0.8, 0.8, 0.8], abs=0.02)
 
 
 @pytest.mark.parametrize(

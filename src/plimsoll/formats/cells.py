@@ -61,6 +61,12 @@ def codes(cells: pl.Series, names: Names, column: str) -> Ints:
     return text.replace_strict(order, return_dtype=pl.Int64).to_numpy()
 
 
+def spoken(cells: pl.Series) -> npt.NDArray[Any] | None:
+    """The names behind ``codes`` where they are not numbers: a number holds for one file only, a name for all."""
+    text = cells.cast(pl.String)
+    return text.to_numpy() if text.cast(pl.Int64, strict=False).null_count() else None
+
+
 def extra(cells: pl.Series) -> npt.NDArray[Any]:
     """A further column: text that is numbers throughout becomes numbers, lists become arrays."""
     if isinstance(cells.dtype, pl.Categorical | pl.Enum):

@@ -115,9 +115,7 @@ def parse_columns(text: str) -> dict[str, str]:
     for part in text.split(","):
         ours, equals, theirs = (piece.strip() for piece in part.partition("="))
         if not equals or not theirs or ours not in COLUMNS:
-            raise InputError(
-                f"--columns: {part.strip()!r} is not NAME=COLUMN with NAME one of {', '.join(COLUMNS)}"
-            )
+            raise InputError(f"--columns: {part.strip()!r} is not NAME=COLUMN with NAME one of {', '.join(COLUMNS)}")
         if ours in mapping:
             raise InputError(f"--columns: {ours} is given twice")
         mapping[ours] = theirs

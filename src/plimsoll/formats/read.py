@@ -39,9 +39,7 @@ def read_file(path: str | Path, columns: Mapping[str, str] | None = None) -> Tra
     return read_dropping(path, columns, drop_empty=False)[0]
 
 
-def read_dropping(
-    path: str | Path, columns: Mapping[str, str] | None = None, *, drop_empty: bool
-) -> tuple[Trace, int]:
+def read_dropping(path: str | Path, columns: Mapping[str, str] | None = None, *, drop_empty: bool) -> tuple[Trace, int]:
     """``read_file``, and how many requests with zero output were left out (0 unless ``drop_empty``)."""
     path = Path(path)
     table = read_cells(path)
@@ -58,13 +56,9 @@ def read_dropping(
         table.header_lines,
     )
     arrival = _arrivals(frame, theirs, layout, names)
-    lengths = [
-        cells.numbers(frame[theirs[name]], names, theirs[name]) for name in ("prompt_tokens", "output_tokens")
-    ]
+    lengths = [cells.numbers(frame[theirs[name]], names, theirs[name]) for name in ("prompt_tokens", "output_tokens")]
     groups = {
-        name: cells.codes(frame[theirs[name]], names, theirs[name])
-        for name in ("session", "client")
-        if name in theirs
+        name: cells.codes(frame[theirs[name]], names, theirs[name]) for name in ("session", "client") if name in theirs
     }
     more = _further(frame, theirs, names)
     rows = _rows(arrival, lengths[1], layout, drop_empty)
@@ -88,9 +82,7 @@ def _arrivals(frame: pl.DataFrame, theirs: dict[str, str], layout: Layout, names
     return cells.seconds(frame[names.arrival], names, names.arrival) * layout.unit_s
 
 
-def _rows(
-    arrival: Floats, output: npt.NDArray[Any], layout: Layout, drop_empty: bool
-) -> npt.NDArray[np.int64] | None:
+def _rows(arrival: Floats, output: npt.NDArray[Any], layout: Layout, drop_empty: bool) -> npt.NDArray[np.int64] | None:
     """Which rows to take, in which order; None for all as they are."""
     if layout.ordered and not drop_empty:
         return None
@@ -101,6 +93,8 @@ def _rows(
 def _further(frame: pl.DataFrame, theirs: dict[str, str], names: Names) -> dict[str, npt.NDArray[Any]]:
     used = set(theirs.values())
     more = {name: cells.extra(frame[name]) for name in frame.columns if name not in used}
+    if "client" in theirs and (said := cells.spoken(frame[theirs["client"]])) is not None:
+        more.setdefault("client_name", said)
     if "hash_ids" in theirs:
         more[OWN.columns["hash_ids"]] = cells.id_lists(frame[theirs["hash_ids"]], names, theirs["hash_ids"])
     return more

@@ -137,9 +137,7 @@ def _json(path: Path) -> Table:
         rows = [item for item in items if _is_object(item)]
         if len(rows) == len(items) > 0:
             return Table(_from_rows(rows))
-    raise InputError(
-        f"{path}: unknown format: JSON, but neither rows nor a vLLM benchmark result with input_lens"
-    )
+    raise InputError(f"{path}: unknown format: JSON, but neither rows nor a vLLM benchmark result with input_lens")
 
 
 def _jsonl(path: Path) -> pl.DataFrame:

@@ -51,16 +51,12 @@ def to_frame(trace: Trace) -> pl.DataFrame:
         pl.Series("output_tokens", trace.output).cast(pl.Int32),
     ]
     columns += [
-        pl.Series(name, values)
-        for name in ("session", "client")
-        if (values := getattr(trace, name)) is not None
+        pl.Series(name, values) for name in ("session", "client") if (values := getattr(trace, name)) is not None
     ]
     taken = {column.name for column in columns}
     for name, values in trace.more.items():
         if name in taken:
-            raise InputError(
-                f"{trace.name}: a further column is called {name}, as one of the table form's own"
-            )
+            raise InputError(f"{trace.name}: a further column is called {name}, as one of the table form's own")
         columns.append(_series(name, values))
     return pl.DataFrame(columns)
 
@@ -83,9 +79,7 @@ def _flat(frame: pl.DataFrame) -> pl.DataFrame:
 
 def _mooncake(trace: Trace, frame: pl.DataFrame, path: Path) -> pl.DataFrame:
     if trace.session is not None:
-        raise InputError(
-            f"{path}: Mooncake JSONL has one clock, but each session of {trace.name} has its own"
-        )
+        raise InputError(f"{path}: Mooncake JSONL has one clock, but each session of {trace.name} has its own")
     ms = trace.arrival * 1e3
     whole = np.rint(ms)
     # The published files hold whole milliseconds; anything finer keeps its fraction.

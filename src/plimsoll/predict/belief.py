@@ -19,7 +19,8 @@ class Belief(NamedTuple):
     kind : shape (n,), the row of ``survival`` that holds for each request.
     survival : shape (kinds, POINTS), P(output/predicted > GRID[j]) for each kind (see ``survival.GRID``). A
         predictor that learns may make it relative to another length: see ``scale`` in ``policy.view.REQUEST``.
-    lower, upper : shape (n,), output tokens: bounds on the output, or None when the predictor gives none.
+    lower, upper : shape (n,), output tokens: bounds on the output, or None when the predictor gives none. A
+        predictor that learns knows none before the run: 1 and infinity.
     columns : shape (n, c), an online predictor's own columns, one row per request, or None.
     memory : shape (m,), an online predictor's own memory, or None.
     """
@@ -27,8 +28,8 @@ class Belief(NamedTuple):
     predicted: Ints | Floats
     kind: Ints
     survival: Floats
-    lower: Ints | None = None
-    upper: Ints | None = None
+    lower: Ints | Floats | None = None
+    upper: Ints | Floats | None = None
     columns: Floats | None = None
     memory: Floats | None = None
 

@@ -15,7 +15,7 @@ from ..trace import Floats, Ints, Trace
 BUCKETS = 1 << 14
 HEAD, TAIL = 4000, 2000  # characters of a prompt that are read: its beginning and its end
 SAMPLING = ("temperature", "top_p", "top_k", "max_tokens")
-NAMED = ("model", "responder", "client")  # columns that tell whose answers these are, by name
+NAMED = ("model", "responder", "client_name")  # columns that tell whose answers these are, by name
 COUNTS = (
     "characters",
     "words",

@@ -52,7 +52,8 @@ class Law(NamedTuple):
         survival = np.tile(start_curve(MEDIAN, SIGMA, SCALE), (rows, 1))
         memory = np.concatenate([np.ones(rows), np.zeros(rows), survival[0], np.zeros((rows + 1) * POINTS)])
         kind = np.full(len(trace), rows - 1, np.int64)
-        return Belief(np.full(len(trace), SCALE), kind, survival, memory=memory)
+        said = np.full(len(trace), SCALE)
+        return Belief(said, kind, survival, np.ones(len(trace)), np.full(len(trace), np.inf), memory=memory)
 
     def predict(self, history: History, i: int) -> None:
         """The law of the request's kind, once enough of it has finished; its middle four fifths as bounds."""

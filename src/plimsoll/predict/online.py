@@ -61,6 +61,8 @@ class Online(NamedTuple):
             np.full(n, math.exp(START)),
             np.full(n, KINDS, np.int64),
             np.tile(start, (ROWS, 1)),
+            np.ones(n),
+            np.full(n, np.inf),
             columns=columns(trace),
             memory=np.concatenate([np.zeros(LAWS), laws, np.zeros(2)]),
         )
