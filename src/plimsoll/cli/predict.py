@@ -21,6 +21,7 @@ def train(
     theta: float = 256.0,
     coverage: float = 0.8,
     seed: int = 0,
+    embed: str = "",
     drop_empty: Drop = False,
     as_json: Json = False,
 ) -> None:
@@ -34,6 +35,7 @@ def train(
     theta : threshold of the one bit, tokens.
     coverage : share of outputs that the bounds shall hold.
     seed : of the split for calibration.
+    embed : a sentence-transformers model, name or folder, whose embedding of the prompt joins its words.
     drop_empty : leave out requests with zero output.
     as_json : one JSON object on stdout.
     """
@@ -41,7 +43,7 @@ def train(
     from ..predict.train import train as fit
     from ..source import read_trace
 
-    model = fit(read_trace(log, drop_empty=drop_empty), theta, coverage, seed)
+    model = fit(read_trace(log, drop_empty=drop_empty), theta, coverage, seed, embed)
     save(model, out)
     answer = {
         "schema": 1,
@@ -68,6 +70,7 @@ def evaluate(
     theta: float = 256.0,
     coverage: float = 0.8,
     seed: int = 0,
+    embed: str = "",
     picture: Path | None = None,
     drop_empty: Drop = False,
     as_json: Json = False,
@@ -83,6 +86,7 @@ def evaluate(
     theta : threshold of the one bit, tokens, without a model.
     coverage : share of outputs that the bounds shall hold, without a model.
     seed : of the first split.
+    embed : as for train, without a model.
     picture : an HTML file for the calibration picture.
     drop_empty : leave out requests with zero output.
     as_json : one JSON object on stdout.
@@ -94,7 +98,7 @@ def evaluate(
 
     trained = load(model) if model else None
     trace = read_trace(log, drop_empty=drop_empty)
-    parameters = (trace, splits, theta, coverage, seed)
+    parameters = (trace, splits, theta, coverage, seed, embed)
     found = evaluate_model(trained, trace) if trained else evaluate_splits(*parameters)
     if picture:
         draw(found, trace.name, picture)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -47,7 +46,7 @@ class Evaluation(NamedTuple):
 
 def evaluate_model(model: Model, trace: Trace) -> Evaluation:
     """Judge a model on the requests of a trace, none of which it should have been trained on."""
-    return summary([judge(model, features(trace), trace.output)], 0, model.theta, model.coverage)
+    return summary([judge(model, features(trace, model.embed), trace.output)], 0, model.theta, model.coverage)
 
 
 def evaluate_splits(
@@ -56,7 +55,7 @@ def evaluate_splits(
     theta: float = 256.0,
     coverage: float = 0.8,
     seed: int = 0,
-    progress: Callable[[int], None] = lambda done: None,
+    embed: str = "",
 ) -> Evaluation:
     """Train on four fifths of a trace's prompts and judge on the last fifth, ``splits`` times.
 
@@ -69,7 +68,7 @@ def evaluate_splits(
         raise InputError(f"--splits must be at least 1, not {splits}")
     if len(trace) < FEWEST:
         raise InputError(f"{trace.name}: {len(trace)} requests are too few to learn from; {FEWEST} are needed")
-    of, block = features(trace), prompt_blocks(trace)
+    of, block = features(trace, embed), prompt_blocks(trace)
     judged: list[Judged] = []
     for split in range(splits):
         known, test = parted(block, seed + split)
@@ -77,7 +76,6 @@ def evaluate_splits(
         split_scores = judge(model, rows(of, test), trace.output[test])
         split_scores.scores["online"] = judge_online(trace, known, test, theta, seed + split)
         judged.append(split_scores)
-        progress(split + 1)
     return summary(judged, splits, theta, coverage)
 
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..trace import Floats, Ints, Trace
+from .embed import embedding
 
 BUCKETS = 1 << 14
 HEAD, TAIL = 4000, 2000  # characters of a prompt that are read: its beginning and its end
@@ -43,6 +44,7 @@ class Features(NamedTuple):
     weight : shape (g,), log(1 + count), of Euclidean norm 1 within a request.
     dense : shape (n, len(NAMES)), see ``NAMES``; −1 where a request does not say.
     group : n names: the model or client that a request belongs to, "" where the trace does not say.
+    vector : shape (n, d), the prompt as embedded; d = 0 without an embedding.
     """
 
     start: Ints
@@ -50,15 +52,17 @@ class Features(NamedTuple):
     weight: Floats
     dense: Floats
     group: list[str]
+    vector: Floats
 
 
 NAMES = ("prompt_tokens", *COUNTS, *SAMPLING)
 
 
-def features(trace: Trace) -> Features:
+def features(trace: Trace, embed: str = "") -> Features:
     """The features of every request of a trace; its outputs and arrivals are not looked at.
 
     The prompt is the column ``prompt_text`` (text) or ``prompt_ids`` (lists of token ids) where there is one.
+    With ``embed``, the name of a sentence-transformers model, it is embedded too.
     """
     seen: dict[str, tuple[Ints, Floats, list[float]]] = {}
     parts = [_of_prompt(prompt, seen) for prompt in prompts(trace)]
@@ -71,6 +75,7 @@ def features(trace: Trace) -> Features:
         np.concatenate([part[1] for part in parts]) if parts else np.zeros(0),
         np.column_stack([np.log1p(trace.prompt), simple, *sampling]),
         groups(trace),
+        embedding(prompts(trace), embed),
     )
 
 
@@ -79,7 +84,9 @@ def rows(of: Features, chosen: Ints) -> Features:
     sizes = np.diff(of.start)[chosen]
     start = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
     take = np.arange(int(start[-1])) + np.repeat(of.start[chosen] - start[:-1], sizes)
-    return Features(start, of.gram[take], of.weight[take], of.dense[chosen], [of.group[i] for i in chosen])
+    return Features(
+        start, of.gram[take], of.weight[take], of.dense[chosen], [of.group[i] for i in chosen], of.vector[chosen]
+    )
 
 
 def prompts(trace: Trace) -> Sequence[Any]:

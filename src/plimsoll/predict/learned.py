@@ -30,7 +30,7 @@ class Learned(NamedTuple):
         if not self.model:
             raise InputError("predictor learned: name the model's file, as in learned:model.plim")
         model = load(self.model)
-        seen = forecast(model, features(trace))
+        seen = forecast(model, features(trace, model.embed))
         if self.bit:
             long = (seen.long > 0.5).astype(np.int64)
             return Belief(model.proxy[long], long, model.bit_survival)

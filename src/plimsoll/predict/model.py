@@ -27,8 +27,9 @@ class Model(NamedTuple):
     coverage : nominal share of outputs within [lower, upper].
     rows : requests that it was trained on, those for calibration among them.
     groups : names of the models or clients seen in training.
+    embed : name of the sentence-transformers model that embeds prompts, or "".
     group_mean : shape (groups + 1,), mean log output of each group, last of all.
-    gram_weight : shape (BUCKETS,), the linear weight of each hashed n-gram.
+    gram_weight : shape (BUCKETS + d,), the linear weight of each hashed n-gram, then of each of d embedded numbers.
     median, lower, upper : quantiles of the log output.
     bit : log-odds of output > theta.
     length : median of the log output given the prompt's length alone, a baseline.
@@ -43,6 +44,7 @@ class Model(NamedTuple):
     coverage: float
     rows: int
     groups: tuple[str, ...]
+    embed: str
     group_mean: Floats
     gram_weight: Floats
     median: Trees
@@ -89,10 +91,11 @@ def inputs(gram_weight: Floats, group_mean: Floats, group: Ints, of: Features) -
 
 
 def text_score(gram_weight: Floats, of: Features) -> Floats:
-    """The sum of the weights of each request's n-grams, shape (n,), log tokens."""
+    """The linear score of each request's n-grams and embedded numbers, shape (n,), log tokens."""
     n = len(of.dense)
     request = np.repeat(np.arange(n), np.diff(of.start))
-    return np.bincount(request, gram_weight[of.gram] * of.weight, minlength=n).astype(np.float64)
+    grams = np.bincount(request, gram_weight[of.gram] * of.weight, minlength=n)
+    return grams + of.vector @ gram_weight[BUCKETS:]
 
 
 def group_codes(groups: tuple[str, ...], of: Features) -> Ints:
@@ -108,7 +111,7 @@ def tokens(log_length: Floats) -> Floats:
 
 def save(model: Model, path: str | Path) -> None:
     """Write the model as plain data (see ``plain``); an existing file is replaced, and only by a whole one."""
-    scalars = {name: getattr(model, name) for name in ("theta", "coverage", "rows", "groups")}
+    scalars = {name: getattr(model, name) for name in ("theta", "coverage", "rows", "groups", "embed")}
     arrays: plain.Arrays = {}
     for name, value in model._asdict().items():
         if isinstance(value, Trees):
@@ -135,6 +138,7 @@ def load(path: str | Path) -> Model:
         coverage=head["coverage"],
         rows=head["rows"],
         groups=tuple(head["groups"]),
+        embed=head["embed"],
         **parts,
         **arrays,
     )

@@ -24,7 +24,7 @@ RIDGE = 3.0  # penalty of the linear text model
 SHRINK = 20.0  # requests' worth of the overall mean in a group's mean
 
 
-def train(trace: Trace, theta: float = 256.0, coverage: float = 0.8, seed: int = 0) -> Model:
+def train(trace: Trace, theta: float = 256.0, coverage: float = 0.8, seed: int = 0, embed: str = "") -> Model:
     """Train a model on the requests of a trace.
 
     Hashed n-grams go through a linear (ridge) model of the log output; its score, each group's mean and the
@@ -37,6 +37,7 @@ def train(trace: Trace, theta: float = 256.0, coverage: float = 0.8, seed: int =
     theta : threshold of the one bit, tokens, at least 0.
     coverage : nominal share of outputs within the bounds, 0.01 <= coverage <= 0.99.
     seed : of the split and the trees.
+    embed : a sentence-transformers model whose embedding of the prompt joins its n-grams; "" for none.
 
     Raises
     ------
@@ -49,7 +50,8 @@ def train(trace: Trace, theta: float = 256.0, coverage: float = 0.8, seed: int =
         raise InputError(f"{trace.name}: {len(trace)} requests are too few to learn from; {FEWEST} are needed")
     block = prompt_blocks(trace)
     held = held_out(block, CALIBRATION, seed)
-    return fit(features(trace), np.log(trace.output), block, held, theta, coverage, seed)
+    model = fit(features(trace, embed), np.log(trace.output), block, held, theta, coverage, seed)
+    return model._replace(embed=embed)
 
 
 def fit(of: Features, y: Floats, block: Ints, held: Any, theta: float, coverage: float, seed: int) -> Model:
@@ -72,6 +74,7 @@ def fit(of: Features, y: Floats, block: Ints, held: Any, theta: float, coverage:
             coverage=float(coverage),
             rows=len(y),
             groups=groups,
+            embed="",
             group_mean=mean,
             gram_weight=weight,
             median=median,
@@ -120,9 +123,9 @@ def group_means(y: Floats, code: Ints, count: int) -> Floats:
 
 
 def text_model(of: Features, residual: Floats, block: Ints, seed: int) -> tuple[Floats, Floats]:
-    """The weight of each n-gram, (BUCKETS,), and a score per request by a model blind to its prompt, (n,)."""
+    """Weights of n-grams and embedded numbers, (BUCKETS + d,); scores by models blind to the prompt, (n,)."""
     if len(of.gram) == 0:
-        return np.zeros(BUCKETS), np.zeros(len(residual))
+        return np.zeros(BUCKETS + of.vector.shape[1]), np.zeros(len(residual))
     score = np.empty(len(residual))
     fold = np.random.default_rng(seed).integers(0, FOLDS, int(block.max()) + 1)[block]
     for number in range(FOLDS):
@@ -136,7 +139,8 @@ def text_model(of: Features, residual: Floats, block: Ints, seed: int) -> tuple[
 
 def _ridge(of: Features, residual: Floats) -> Floats:
     linear, sparse = learning("linear_model"), learning("sparse")
-    table = sparse.csr_matrix((of.weight, of.gram, of.start), shape=(len(residual), BUCKETS))
+    grams = sparse.csr_matrix((of.weight, of.gram, of.start), shape=(len(residual), BUCKETS))
+    table = sparse.hstack([grams, sparse.csr_matrix(of.vector)]).tocsr()
     return linear.Ridge(alpha=RIDGE, fit_intercept=False, solver="sparse_cg", tol=1e-5).fit(table, residual).coef_
 
 
