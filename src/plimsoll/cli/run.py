@@ -22,6 +22,7 @@ def run(
     policy: str,
     predictor: str = "exact",
     out: Path | None = None,
+    watch: Annotated[bool, Parameter(negative="")] = False,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
     source: Source = _SOURCE,
     machine: Machine = _MACHINE,
@@ -34,16 +35,21 @@ def run(
     policy : a name of `plimsoll policies` with parameters, as alpha-beta:alpha=0.2,beta=0.1, or my.py:Class.
     predictor : what is believed about output lengths, as exact, noisy:0.2 or one-bit:256.
     out : per-request times, a Parquet file.
+    watch : draw the memory picture in the terminal while it runs, and when it is done.
     as_json : one JSON object on stdout.
     """
     from .show import show_run, watching
 
-    with watching() as watch:
+    with watching():
         from ..experiment.run import run as run_one
         from ..host.table import write_result
+        from .watch import show_memory, watching_memory
 
         requests, host, dropped = setting(trace, source, machine)
-        done = run_one(requests, policy, host, predictor, source.seed, watch(policy, 0, 1), rejected=dropped)
+    with watching_memory(host.capacity) if watch else watching() as shown:
+        done = run_one(requests, policy, host, predictor, source.seed, shown(policy, 0, 1), rejected=dropped)
+    if watch:
+        show_memory(policy, done.result)
     if out is not None:
         write_result(done.result, out)
     if as_json:

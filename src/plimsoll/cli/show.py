@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ..simulation import Host
     from ..trace import Trace
 
+_WIDE = 115  # columns of a terminal that has room for the sparklines
 _PATIENCE_S = 2.0  # a bar is shown for what takes longer
 
 
@@ -62,6 +63,7 @@ def _console() -> Console:
 def show_comparison(trace: Trace, host: Host, runs: list[Run]) -> None:
     """The ranked table, with what the load and the distances mean."""
     from ..description import reading
+    from ..report.terminal import queue_sparklines
 
     unit = host.unit
     certified = any(r.ratio is not None for r in runs)
@@ -75,9 +77,13 @@ def show_comparison(trace: Trace, host: Host, runs: list[Run]) -> None:
         table.add_column(heading, justify="right", no_wrap=True)
     if certified:
         table.add_column("× bound", justify="right", no_wrap=True)
-    for r in runs:
-        table.add_row(r.policy, *([r.predictor] if several else []), *_cells(r, certified))
     out = _console()
+    queues: list[str] = []
+    if out.width >= _WIDE:
+        table.add_column("waiting over time", no_wrap=True)
+        queues = queue_sparklines([r.result for r in runs])
+    for at, r in enumerate(runs):
+        table.add_row(r.policy, *([r.predictor] if several else []), *_cells(r, certified), *queues[at : at + 1])
     out.print(table)
     if certified:
         out.print("× bound: total latency over a certified lower bound; no schedule whatever comes below 1.")

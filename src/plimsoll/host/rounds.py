@@ -197,7 +197,7 @@ def run(rank, admit, evict, limit, wake, predict, learn, state, max_rounds, prog
     Parameters
     ----------
     max_rounds : a run that goes on beyond it ends LATE.
-    progress : shape (2,), see ``plimsoll.progress``.
+    progress : shape (4,), see ``plimsoll.progress``.
 
     Returns
     -------
@@ -223,7 +223,7 @@ def run(rank, admit, evict, limit, wake, predict, learn, state, max_rounds, prog
             make_room(rank, evict, state, waiting, attempts)
         if len(waiting) > 0 and c.status == OK:
             start_some(rank, admit, limit, state, waiting, skipped)
-        progress[0] = c.done
+        progress[0], progress[2], progress[3] = c.done, c.now, c.held + c.k * (c.now + 1)
         if c.status != OK or c.done == n:
             break
         following = next_epoch(wake, state, waiting)
