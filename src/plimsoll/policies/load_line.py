@@ -1,0 +1,182 @@
+"""load-line, our own policy: expected volume first, memory loaded to the risk that pays, victims by cost.
+
+docs/load-line.md has the reasons, the proofs and the measurements, with their commands.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..jit import njit
+from ..policy import CHANGE, START, STOP, Plan, View, volume
+from ..policy.law import expected_volume
+from ..policy.risk import HORIZONS, ROWS, add, crowded, next_finish
+from ..policy.view import Columns
+
+# The policy's memory. A sum or mean marked * forgets: see FORGET and RECENT.
+NOW, STEP, PREFILL, BEGUN = range(4)  # the window being measured: its first instant, tokens and volume started in it
+SS, SP, PP, ST, PT = range(4, 9)  # * products of (steps, tokens to prefill, time) over windows, for RECOMPUTE
+RECOMPUTE = 9  # steps that recomputing one token takes
+SERVED, TIME = 10, 11  # * volume started, and the time that it took
+LOST, FREED = 12, 13  # * token-steps of work lost for good by evictions, and tokens that these freed
+LAST_LOST, LAST_FREED = 14, 15  # the same of the last eviction, until it is known whether its work is lost
+GAP, SIZE, SEEN, LAST = range(16, 20)  # * mean time between arrivals and mean volume; arrivals, time of the last
+BACKLOG = 20  # expected volume of all waiting requests
+AT_STEP, AT_COUNT = 21, 22  # the instant for which the forecast was made
+FORECAST = 23
+OWN_SLACK, OWN_VOLUME = range(2)  # columns: a request's place behind its arrival, its share of the backlog; −1 unset
+
+WINDOW = 32  # steps
+FORGET = 0.99  # per window or eviction
+RECENT = 500  # arrivals
+PRIOR = 0.005  # steps to recompute a token, until measured: about a GPU's bytes/s over its FLOP/s
+OVERTAKEN = 30.0  # mean gaps between arrivals that a request of mean volume stands back
+
+
+class LoadLine(NamedTuple):
+    """Expected volume first with ageing that scales itself; loads memory to the risk that pays; cheapest victims.
+
+    order : False keeps the order of arrival and leaves admission and victims as they are.
+    recompute : keep an evicted request's tokens and rebuild their KV, instead of starting over.
+
+    Needs no predictor: with ``law`` it knows the lengths of the requests finished so far. It uses a better one.
+    """
+
+    order: bool = True
+    recompute: bool = False
+
+    uses = "law of the length"
+    guarantee = "at each admission, P(overflow at horizon h, nobody else starting) ≤ (h + idle)/(h + idle + price)"
+    source = "ours: docs/load-line.md"
+
+    def plan(self, requests: Columns, capacity: int, rng: np.random.Generator) -> Plan:
+        """Two columns of each request, and the memory for what is measured."""
+        memory = np.zeros(FORECAST + ROWS * HORIZONS)
+        memory[RECOMPUTE] = PRIOR
+        memory[AT_STEP] = -1.0
+        return Plan(np.full((len(requests), 2), -1.0), memory)
+
+    def rank(self, view: View, i: int) -> float:
+        """The arrival, set back by the slack that its expected volume is worth; the same after an eviction."""
+        own, size = view.columns[i], expected_volume(view, i)
+        if own[OWN_VOLUME] < 0.0:
+            own[OWN_SLACK] = slack(view, i, size)
+        else:
+            judge(view, view.requests[i].generated == 0)
+        own[OWN_VOLUME] = size
+        view.memory[BACKLOG] += size
+        return view.requests[i].arrival + (own[OWN_SLACK] if self.order else 0.0)
+
+    def admit(self, view: View, i: int) -> int:
+        """START while no horizon is too crowded; else ask again at a change, or when the forecast has moved on."""
+        watch(view)
+        if view.evicted > 0:
+            return STOP
+        context = view.requests[i].prompt + view.requests[i].generated
+        if context > view.free:
+            return CHANGE
+        memory, count = view.memory, len(view.running)
+        forecast = memory[FORECAST:].reshape(ROWS, HORIZONS)
+        if memory[AT_STEP] != view.step or memory[AT_COUNT] != count:
+            forecast[:] = 0.0
+            for x in range(count):
+                add(forecast, view, view.running[x].id, view.running[x].offset + view.step)
+            memory[AT_STEP], memory[AT_COUNT] = view.step, count
+        trial = forecast.copy()
+        add(trial, view, i, context)
+        if count > 0:
+            ahead = crowded(trial, view.capacity, next_finish(trial, count + 1), price(view))
+            if ahead > 0:
+                return max(1, ahead // 4)
+        forecast[:] = trial
+        memory[AT_COUNT] = count + 1
+        memory[PREFILL] += context
+        memory[BEGUN] += view.columns[i, OWN_VOLUME]
+        memory[BACKLOG] -= view.columns[i, OWN_VOLUME]
+        view.columns[i, OWN_VOLUME] = 0.0
+        return START
+
+    def evict(self, view: View, out: Any) -> int:
+        """The cheapest request whose memory is enough; the largest if no single one is."""
+        memory, least, largest = view.memory, math.inf, 0
+        for r in view.running:
+            held = r.offset + view.step
+            lost = volume(view.requests[r.id].prompt, held - view.requests[r.id].prompt)
+            cost = held + (lost if memory[LOST] > 0.0 else 0.0)
+            if (held >= view.over and cost < least) or (least == math.inf and held > largest):
+                least, largest = cost if held >= view.over else math.inf, held
+                out[0] = r.id
+                memory[LAST_LOST], memory[LAST_FREED] = lost, held
+        return 1
+
+
+@njit()
+def slack(view: View, i: int, size: float) -> float:
+    """How far behind its arrival a request of this expected volume stands, in the host's time.
+
+    Above the mean volume in proportion to it, so that the few that are worth a hundred others wait; below it,
+    forward by the logarithm times the present wait, so that small ones pass a queue however long it is. A place
+    never moves: a later arrival comes before this request only if its slack is smaller by more than the time
+    between them.
+    """
+    memory, arrival = view.memory, view.requests[i].arrival
+    memory[SEEN] += 1.0
+    weight = 1.0 / min(memory[SEEN], RECENT)
+    if memory[SEEN] > 1.0:
+        memory[GAP] += (arrival - memory[LAST] - memory[GAP]) * max(weight, 1.0 / (memory[SEEN] - 1.0))
+    memory[LAST] = arrival
+    memory[SIZE] += (size - memory[SIZE]) * weight
+    wait = memory[BACKLOG] * memory[TIME] / memory[SERVED] if memory[SERVED] > 0.0 else 0.0
+    share = size / memory[SIZE]
+    return OVERTAKEN * memory[GAP] * share + wait * min(0.0, math.log(share))
+
+
+@njit()
+def watch(view: View) -> None:
+    """Measure, a window at a time, what a recomputed token costs and how fast waiting volume is served.
+
+    Least squares of time on steps and prefilled tokens; their ratio is drawn to PRIOR by a twentieth of the data.
+    """
+    memory = view.memory
+    steps = view.step - memory[STEP]
+    if 0 < steps < WINDOW and len(view.running) > 0:
+        return
+    time, tokens = view.now - memory[NOW], memory[PREFILL]
+    if steps >= WINDOW and len(view.running) > 0 and time > 0.0:
+        for x, value in (
+            (SS, steps * steps),
+            (SP, steps * tokens),
+            (PP, tokens * tokens),
+            (ST, steps * time),
+            (PT, tokens * time),
+            (SERVED, memory[BEGUN]),
+            (TIME, time),
+        ):
+            memory[x] = FORGET * memory[x] + value
+        plain = memory[ST] / (memory[SS] + PRIOR * memory[SP])
+        pull = 0.05 * memory[PP]
+        spread = memory[SS] * (memory[PP] + pull) - memory[SP] * memory[SP]
+        if spread > 0.0:
+            token = (memory[SS] * (memory[PT] + pull * PRIOR * plain) - memory[SP] * memory[ST]) / spread
+            step = (memory[ST] - max(token, 0.0) * memory[SP]) / memory[SS]
+            memory[RECOMPUTE] = max(token, 0.0) / step if step > 0.0 else PRIOR
+    memory[NOW], memory[STEP], memory[PREFILL], memory[BEGUN] = view.now, view.step, 0.0, 0.0
+
+
+@njit()
+def judge(view: View, restarts: bool) -> None:
+    """Book the last eviction: its work is lost where requests start over."""
+    memory = view.memory
+    memory[LOST] = FORGET * memory[LOST] + (memory[LAST_LOST] if restarts else 0.0)
+    memory[FREED] = FORGET * memory[FREED] + memory[LAST_FREED]
+
+
+@njit()
+def price(view: View) -> float:
+    """What an evicted token costs, in token-steps: the whole memory waits while it is recomputed, or work is lost."""
+    memory = view.memory
+    lost = memory[LOST] / memory[FREED] if memory[FREED] > 0.0 else 0.0
+    return view.capacity * memory[RECOMPUTE] + lost

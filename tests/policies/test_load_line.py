@@ -1,0 +1,101 @@
+"""load-line: who goes first, how far memory is loaded, who gives memory back."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from plimsoll import Trace, rounds, simulate
+from plimsoll.policies import load_line as line
+from plimsoll.policies.load_line import LoadLine
+from plimsoll.policy.view import REQUEST, RUNNING, View, records
+from plimsoll.predict import survival
+
+
+def view_of(requests, running=(), capacity=100, step=0, over=0, curve=None, block=1):
+    """A view of requests (prompt, predicted, generated) of which ``running`` (id, held) hold memory."""
+    rows, batch = records(len(requests), REQUEST), records(len(running), RUNNING)
+    for row, (prompt, predicted, generated) in zip(rows, requests, strict=True):
+        row.prompt, row.predicted, row.generated = prompt, predicted, generated
+    for row, (i, held) in zip(batch, running, strict=True):
+        row.id, row.offset = i, held - step
+    curve = survival.step() if curve is None else curve
+    plan = LoadLine().plan(rows, capacity, np.random.default_rng(0))
+    use = sum(held + 1 for _, held in running)
+    return View(
+        float(step), step, capacity, block, capacity - use - 1, over, 0, rows, batch, curve, plan.columns, plan.memory,
+        np.ones(6, np.int64),
+    )  # fmt: skip
+
+
+@st.composite
+def instances(draw):
+    capacity = draw(st.integers(4, 60))
+    lengths = st.tuples(st.integers(0, 30), st.integers(0, capacity - 1), st.integers(1, capacity))
+    rows = draw(st.lists(lengths, min_size=1, max_size=14))
+    return capacity, sorted((a, s, min(o, capacity - s)) for a, s, o in rows)
+
+
+@settings(max_examples=40, deadline=None)
+@given(instances(), st.sampled_from(["exact", "law", "lognormal:0.7"]), st.booleans(), st.booleans())
+def test_serves_everyone_within_memory_the_same_compiled_or_not(instance, predictor, order, recompute):
+    capacity, requests = instance
+    policy = LoadLine(order, recompute)
+    host = rounds(capacity=capacity, rounds_per_s=1)
+    runs = [simulate(Trace.of(requests), policy, host, predictor, compiled=way) for way in (True, False)]
+    assert runs[0].status == "ok" and runs[0].completed == len(requests)
+    assert runs[0].peak_tokens <= capacity
+    np.testing.assert_array_equal(runs[0].finish, runs[1].finish)
+    np.testing.assert_array_equal(runs[0].attempts, runs[1].attempts)
+
+
+def test_slack():
+    view = view_of([(5, 5, 0), (5, 5, 0), (5, 5, 0)])
+    view.requests.arrival = [0, 4, 8]
+    view.memory[line.BACKLOG], view.memory[line.TIME], view.memory[line.SERVED] = 120, 1, 10  # a wait of 12
+    assert line.slack(view, 0, 20.0) == 0  # no gap known yet, and just the mean
+    assert line.slack(view, 1, 60.0) == pytest.approx(30 * 4 * 60 / 40)  # gap 4, mean 40
+    assert line.slack(view, 2, 10.0) == pytest.approx(30 * 4 * 10 / 30 + 12 * np.log(10 / 30))
+
+
+def test_starts_what_is_sure_to_fit_and_waits_for_the_rest():
+    trace = Trace.of([(0, 5, 5), (0, 5, 5), (0, 4, 1)])
+    result = simulate(trace, "load-line:order=0", rounds(capacity=10, rounds_per_s=1))
+    assert result.finish.tolist() == [5.0, 10.0, 11.0]
+    assert result.evictions.sum() == 0
+
+
+@pytest.mark.parametrize(("over", "chosen"), [(4, 1), (11, 0), (40, 2)])
+def test_evicts_the_cheapest_that_is_enough_else_the_largest(over, chosen):
+    view = view_of([(10, 9, 0), (3, 9, 0), (20, 9, 0)], [(0, 12), (1, 5), (2, 25)], over=over)
+    out = np.zeros(3, np.int64)
+    assert LoadLine().evict(view, out) == 1
+    assert out[0] == chosen
+
+
+def test_learns_what_a_recomputed_token_costs():
+    rng = np.random.default_rng(1)
+    view = view_of([(10, 9, 0)], [(0, 12)])
+    now, step = 0.0, 0
+    for _ in range(60):
+        tokens = float(rng.integers(0, 4000))
+        view.memory[line.PREFILL] = tokens
+        now, step = now + 0.05 * 40 + 0.0004 * tokens, step + 40
+        line.watch(view._replace(now=now, step=step))
+    assert view.memory[line.RECOMPUTE] == pytest.approx(0.0004 / 0.05, rel=0.1)  # the prior still pulls
+
+
+def test_a_clock_of_steps_alone_makes_recomputing_free():
+    view = view_of([(10, 9, 0)], [(0, 12)])
+    for window in range(1, 30):
+        view.memory[line.PREFILL] = 100.0 * (window % 7)
+        line.watch(view._replace(now=40.0 * window, step=40 * window))
+    assert view.memory[line.RECOMPUTE] < 0.001
+
+
+def test_lost_work_has_a_price_where_requests_start_over():
+    view = view_of([(10, 9, 0)], [(0, 12)])
+    view.memory[line.RECOMPUTE] = 0.0
+    LoadLine().evict(view, np.zeros(1, np.int64))
+    line.judge(view, True)
+    assert line.price(view) == (11 + 12) / 12  # two tokens in, the request held 11 and 12
