@@ -100,14 +100,23 @@ class LoadLine(NamedTuple):
         return START
 
     def evict(self, view: View, out: Any) -> int:
-        """The cheapest request whose memory is enough; the largest if no single one is."""
-        memory, least, largest = view.memory, math.inf, 0
+        """The cheapest request whose memory is enough, else the largest; never the one longest in memory.
+
+        That one finishes in the end, whatever happens to the others, so that no run repeats itself for ever.
+        """
+        memory, oldest = view.memory, view.running[0].id
+        for r in view.running:
+            if view.requests[r.id].turn < view.requests[oldest].turn:
+                oldest = r.id
+        least, largest = math.inf, -1
         for r in view.running:
             held = r.offset + view.step
+            enough = held + 1 >= view.over
             lost = volume(view.requests[r.id].prompt, held - view.requests[r.id].prompt)
             cost = held + (lost if memory[LOST] > 0.0 else 0.0)
-            if (held >= view.over and cost < least) or (least == math.inf and held > largest):
-                least, largest = cost if held >= view.over else math.inf, held
+            better = cost < least if enough else least == math.inf and held > largest
+            if better and (r.id != oldest or len(view.running) == 1):
+                least, largest = cost if enough else math.inf, held
                 out[0] = r.id
                 memory[LAST_LOST], memory[LAST_FREED] = lost, held
         return 1
