@@ -9,9 +9,12 @@ import pytest
 from plimsoll import Trace, rounds, simulate
 from plimsoll.errors import InputError
 from plimsoll.policy.law import scale
+from plimsoll.policy.protocol import ask, parameters
+from plimsoll.policy.view import REQUEST, RUNNING, History, records
 from plimsoll.predict import Law, Online
 from plimsoll.predict.law import SCALE
-from plimsoll.predict.replay import load_state, replay, save_state
+from plimsoll.predict.online import columns
+from plimsoll.predict.replay import fresh, load_state, replay, save_state
 from plimsoll.predict.survival import GRID, alive
 
 from .prompts import log
@@ -155,6 +158,18 @@ def test_what_was_learned_is_kept_in_a_file(tmp_path: Path) -> None:
 def test_bad_parameters(learner: Law | Online, said: str) -> None:
     with pytest.raises(InputError, match=said):
         learner.plan(log(5), np.random.default_rng(0))
+
+
+def test_a_request_that_it_was_not_asked_about_does_not_bend_the_law() -> None:
+    predictor, trace = Online(), log(3)
+    state = fresh(predictor)
+    before = state.survival.copy()
+    requests = records(3, REQUEST)
+    history = History(0.0, 0, requests, records(0, RUNNING), state.survival, columns(trace), state.memory)
+    ask(predictor, "learn")(history, parameters(predictor), 0, 100_000)
+    assert np.array_equal(state.survival, before)
+    ask(predictor, "predict")(history, parameters(predictor), 1)
+    assert requests["predicted"][1] > 400  # but it learned the length
 
 
 def test_curves_never_rise() -> None:

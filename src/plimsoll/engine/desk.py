@@ -148,7 +148,7 @@ class Desk:
             self._predict(self._history(now), self._q, i)
             r.upper = min(r.upper, most)
             if most <= r.lower:  # the limit is so low that the answer will most likely reach it
-                r.predicted, r.lower, r.kind = float(most), 1.0, self._certain
+                r.predicted, r.lower, r.kind, r.scale = float(most), 1.0, self._certain, 0.0
         return i
 
     def rank(self, i: int, now: float) -> float:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..policy.view import History
 
 SLOTS = 48  # n-grams of a prompt that are looked at: the first that differ
-SAID = 0  # column: the log length as predicted on arrival
+SAID = 0  # column: the log length as predicted on arrival; 0 where it was not asked, as for a hinted request
 GROUP = 1  # column: the hashed group
 GRAM = 2  # first column of n-grams
 KINDS = 8  # laws kept apart, by hashed group; one more for all
@@ -72,7 +72,7 @@ class Online(NamedTuple):
         row, memory, r = history.columns[i], history.memory, history.requests[i]
         group = int(row[GROUP])
         said = base(memory[:WEIGHTS], group, r.prompt) + linear(memory[WEIGHTS:LAWS], row[GRAM:])
-        said = min(max(said, 0.0), 20.0)
+        said = min(max(said, 0.001), 20.0)
         row[SAID] = said
         kind = group % KINDS
         if memory[LAWS + ROWS + kind] < ENOUGH:
@@ -88,10 +88,11 @@ class Online(NamedTuple):
         """Take the finished request's output to heart."""
         row, memory, r = history.columns[i], history.memory, history.requests[i]
         group, y = int(row[GROUP]), math.log(output)
-        steady(memory, 0.5 * (1.0 - self.coverage), output < r.lower, output > r.upper)
-        ratio = output / math.exp(row[SAID])
-        count_in(history, KINDS, ratio, self.half_life)
-        count_in(history, group % KINDS, ratio, self.half_life)
+        if row[SAID] > 0.0:
+            steady(memory, 0.5 * (1.0 - self.coverage), output < r.lower, output > r.upper)
+            ratio = output / math.exp(row[SAID])
+            count_in(history, KINDS, ratio, self.half_life)
+            count_in(history, group % KINDS, ratio, self.half_life)
         here = base(memory[:WEIGHTS], group, r.prompt)
         error = y - here - linear(memory[WEIGHTS:LAWS], row[GRAM:])
         linear_learn(memory[WEIGHTS:LAWS], row[GRAM:], error, 0.5)
@@ -129,7 +130,7 @@ def count_in(history: History, k: int, ratio: float, half_life: float) -> None:
     for x in range(len(history.running)):
         r = history.running[x]
         row = history.columns[r.id]
-        if k == KINDS or int(row[GROUP]) % KINDS == k:
+        if row[SAID] > 0.0 and (k == KINDS or int(row[GROUP]) % KINDS == k):
             tokens = history.step + r.offset - history.requests[r.id].prompt
             censor(reached, max(0, tokens) / math.exp(row[SAID]))
     if k == KINDS:
@@ -144,7 +145,7 @@ def columns(trace: Trace) -> Floats:
     n, sizes = len(trace), np.minimum(np.diff(of.start), SLOTS)
     slots = SLOTS if len(of.gram) else 0
     table = np.full((n, GRAM + slots), -1.0)
-    table[:, SAID] = START
+    table[:, SAID] = 0.0
     table[:, GROUP] = [group_code(name) for name in of.group]
     place = np.arange(slots)[None, :] < sizes[:, None]
     table[:, GRAM:][place] = of.gram[(of.start[:-1, None] + np.arange(slots)[None, :])[place]]
