@@ -17,6 +17,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from ..jit import njit
+
 Ints = npt.NDArray[np.int64]
 Indices = npt.NDArray[np.int32]
 
@@ -44,15 +46,18 @@ class States(NamedTuple):
 
 
 def count(capacity: int, floor: int, limit: int) -> int:
-    """Number of states, counted up to ``limit``: partitions of at most ``capacity`` into parts above ``floor``."""
-    ways = np.zeros(capacity + 1)
+    """States with any top, counted up to about ``limit``: partitions of at most M into parts above the floor."""
+    return int(_count(capacity, floor, limit))
+
+
+@njit()
+def _count(capacity: int, floor: int, limit: int) -> int:
+    ways = np.zeros(capacity + 1, np.int64)
     ways[0] = 1
     for part in range(floor + 1, capacity + 1):
         for total in range(part, capacity + 1):
-            ways[total] += ways[total - part]
-        if ways.sum() > limit:
-            return limit + 1
-    return int(ways.sum())
+            ways[total] = min(ways[total] + ways[total - part], limit + 1)
+    return min(ways.sum(), limit + 1)
 
 
 def affordable_floor(capacity: int, least: int, limit: int) -> int:

@@ -68,8 +68,9 @@ def first_prices(problem: Problem, start: Ints, horizon: int) -> Prices:
 
 def on_grid(prices: Prices, capacity: int) -> Prices:
     """The same prices rounded to a grid on which every sum of the bound is exact in double precision."""
-    largest = max(1.0, float(np.abs(prices.reward).max(initial=0)), float(prices.price.max(initial=0)))
-    size = (len(prices.price) * (len(prices.price) + capacity) + len(prices.reward)) * largest * 16
+    rounds = len(prices.price)
+    size = 16.0 * rounds * (rounds + capacity) * float(prices.price.max(initial=0))
+    size += len(prices.reward) * (float(np.abs(prices.reward).max(initial=0)) + 16.0 * rounds) + 1.0
     grid = 2.0 ** min(24, 52 - int(np.ceil(np.log2(size))))
     return Prices(np.round(prices.reward * grid) / grid, np.round(np.maximum(prices.price, 0.0) * grid) / grid)
 

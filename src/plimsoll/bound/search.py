@@ -26,6 +26,11 @@ def first_order(problem: Problem) -> Ints:
     return np.argsort(key, kind="stable")
 
 
+def quick(problem: Problem) -> bool:
+    """True if the table of loads of `anneal` fits in memory."""
+    return (len(problem.weight) + 2) * _span(problem) <= CELLS
+
+
 def place(problem: Problem, order: Ints) -> Ints:
     """Starts, shape (n,), of the requests placed in ``order``, each at the earliest epoch at which it fits."""
     start = np.zeros(len(order), np.int64)
@@ -40,7 +45,7 @@ def anneal(problem: Problem, start: Ints, seed: int, stop: Callable[[], bool]) -
     """
     n = len(start)
     best, least = start.copy(), cost(problem, start)
-    if n < 2 or (n + 2) * _span(problem) > CELLS:
+    if n < 2:
         return best
     random = np.random.default_rng(seed)
     loads = np.zeros((n + 1, _span(problem)), np.int32)

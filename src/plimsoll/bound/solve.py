@@ -14,12 +14,13 @@ import numpy.typing as npt
 
 from ..errors import InputError
 from ..trace import Trace
-from . import area, guide, layers, levels, nodes, prices, search
+from . import area, delay, guide, layers, levels, nodes, policies, prices, repair, search
 from .problem import Ints, Problem, cost
 
 STATES = 5000  # of the dynamic program over levels
 MOVES = 5_000_000  # states times rounds of one evaluation of the bound
 NODES = 600_000  # of one layer of the proof
+SMALL = 300  # requests; above, policies come before local search and the climb gets most of the time
 
 
 @dataclass(frozen=True)
@@ -188,34 +189,52 @@ def _area(problem: Problem) -> int:
 
 def _narrow(known: Known, seed: int) -> None:
     """Search, climb and prove in turns, each turn longer than the last, until all is done."""
-    problem = known.problem
+    n = len(known.problem.weight)
     unit = known.time_limit / 60
-    stop = known.clock(unit * (0.3 + len(problem.weight) / 12))
-    known.offer(search.anneal(problem, known.interval.starts, seed, stop))
+    if n > SMALL:
+        _policies(known, 10 * unit)
+    _improve(known, seed, unit * min(10, 0.3 + n / 12))
     if known.done():
         return
     climb = _climb(known, 1.1)
     for turn in range(1, 1_000_000):
-        climb.advance(known.interval.upper, known.clock(unit * 1.5 * turn))
+        climb.advance(known.interval.upper, known.clock(unit * (1.5 * turn if n <= SMALL else 10)))
         known.at_least(climb.bound, "prices")
-        if len(problem.weight) <= nodes.MOST_REQUESTS:
+        if n <= nodes.MOST_REQUESTS:
             climb = _prove(known, climb, turn)
+        if turn == 2 and n <= SMALL and not known.done():
+            _policies(known, unit)
+        _improve(known, seed + turn, unit * turn)
         if known.done():
             return
-        known.offer(search.anneal(problem, known.interval.starts, seed + turn, known.clock(unit * turn)))
-        if known.done():
-            return
+
+
+def _policies(known: Known, seconds: float) -> None:
+    for _, start in policies.schedules(known.problem, known.clock(seconds)):
+        known.offer(start)
+
+
+def _improve(known: Known, seed: int, seconds: float) -> None:
+    """Local search from the best schedule: over orders where that is quick, else by repair in place."""
+    find = search.anneal if search.quick(known.problem) else repair.repair
+    known.offer(find(known.problem, known.interval.starts, seed, known.clock(seconds)))
 
 
 def _climb(known: Known, slack: float) -> prices.Climb:
-    """A climb from the best schedule, with room behind its last finish."""
+    """A climb from the better of two guesses at the prices, with room behind the best schedule's last finish."""
     problem, start = known.problem, known.interval.starts
-    horizon = int(slack * int((start + problem.output).max()) + 5 + len(start) // 2)
+    horizon = int(slack * int((start + problem.output).max()) + 5 + min(len(start), 200) // 2)
     top = int((problem.prompt + problem.output).max())
     limit = min(STATES, MOVES // horizon)
     floor = levels.affordable_floor(problem.capacity, min(int(problem.prompt.max()), top), limit)
     states = levels.enumerate_states(problem.capacity, floor, top)
-    return prices.Climb(problem, states, floor, prices.first_prices(problem, start, horizon))
+    guesses = [
+        prices.first_prices(problem, start, horizon),
+        delay.delay_prices(problem, np.ones(len(start)), horizon),
+    ]
+    values = [prices.evaluate(problem, states, floor, guess).bound for guess in guesses]
+    known.at_least(max(values), "prices")
+    return prices.Climb(problem, states, floor, guesses[int(np.argmax(values))])
 
 
 def _prove(known: Known, climb: prices.Climb, turn: int) -> prices.Climb:
