@@ -17,6 +17,7 @@ from ..policies.shortest import McSf
 from ..policies.speculative import GsaSpec
 from ..policies.threshold import Wait
 from ..policies.volume import Svf
+from ..policy.load import kebab
 from . import certificate
 from .certificate import Certificate
 
@@ -30,8 +31,8 @@ def certify(policy: Any, result: Result) -> list[Certificate]:
         If no theorem belongs to the policy, or this run is outside its conditions; the message says which.
     """
     if type(policy) not in _CHECKS:
-        named = ", ".join(sorted(kind.__name__ for kind in _CHECKS))
-        raise InputError(f"{type(policy).__name__} has no theorem to check; these have: {named}")
+        named = ", ".join(sorted(kebab(kind.__name__) for kind in _CHECKS))
+        raise InputError(f"--certify: {kebab(type(policy).__name__)} has no theorem to check; these have: {named}")
     name = type(policy).__name__
     _require(result.status == "ok", name, f"the run must finish, but it ended {result.status}: {result.reason}")
     _require(len(result) > 0, name, "there must be at least one request")
@@ -40,7 +41,7 @@ def certify(policy: Any, result: Result) -> list[Certificate]:
 
 def _require(holds: bool, name: str, condition: str) -> None:
     if not holds:
-        raise InputError(f"--certify: the theorem of {name} does not apply: {condition}")
+        raise InputError(f"--certify: the theorem of {kebab(name)} does not apply: {condition}")
 
 
 def _burst(policy: Any, result: Result) -> np.ndarray[Any, np.dtype[np.float64]]:

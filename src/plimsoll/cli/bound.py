@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from cyclopts import App, Parameter
+
+from ..errors import InputError
 
 if TYPE_CHECKING:
     from ..bound.solve import Interval
@@ -17,8 +20,14 @@ Json = Annotated[bool, Parameter(name="--json", negative="")]
 
 @app.default
 def bound(
-    trace: str,
+    trace: str | None = None,
     *,
+    worst: str | None = None,
+    predictor: str = "exact",
+    horizon: int = 0,
+    equal_prompts: Annotated[bool, Parameter(negative="")] = False,
+    tries: int = 1000,
+    out: Path | None = None,
     capacity: int | None = None,
     time_limit: float = 60.0,
     rounds_per_s: float = 20.0,
@@ -36,6 +45,12 @@ def bound(
     Parameters
     ----------
     trace : a file in any known format, or a built-in workload.
+    worst : in place of a trace, a policy: search for the instance on which it does worst.
+    predictor : with --worst, what the policy believes of output lengths.
+    horizon : with --worst, arrivals lie in rounds 0 to this.
+    equal_prompts : with --worst, one prompt length for all.
+    tries : with --worst, instances to try.
+    out : with --worst, the file to save the instance in (.csv or .parquet).
     capacity : KV cache size, tokens.
     time_limit : seconds.
     rounds_per_s : an arrival at second t falls on round floor(t * rounds-per-s).
@@ -46,6 +61,14 @@ def bound(
     seed : of the local search and of a built-in workload.
     as_json : one JSON object on stdout.
     """
+    if worst is not None:
+        if trace is not None:
+            raise InputError(f"give a trace or --worst, not both: {trace}")
+        limits = Limits(requests or 6, capacity or 20, horizon, equal_prompts, tries, seed)
+        _worst(worst, predictor, limits, time_limit, out, as_json)
+        return
+    if trace is None:
+        raise InputError("give a trace, or --worst POLICY")
     from ..bound import solve
     from .source import capacity_for, load
 
@@ -57,6 +80,40 @@ def bound(
     shown = _progress if sys.stderr.isatty() and not as_json else None
     answer = solve.bound(found, limit, time_limit, rounds_per_s=rounds_per_s, seed=seed, tell=shown)
     print(json.dumps(answer.as_dict()) if as_json else _text(answer))
+
+
+class Limits(NamedTuple):
+    """Where to search for a worst instance."""
+
+    requests: int
+    capacity: int
+    horizon: int
+    equal_prompts: bool
+    tries: int
+    seed: int
+
+
+def _worst(policy: str, predictor: str, limits: Limits, time_limit: float, out: Path | None, as_json: bool) -> None:
+    from ..bound.adversary import Search
+    from ..bound.worst import find_worst
+
+    size = (limits.requests, limits.capacity, limits.horizon, limits.equal_prompts)
+    search = Search(*size, max(1, limits.tries // 5), max(0, limits.tries - limits.tries // 5), limits.seed)
+    found = find_worst(policy, search, predictor=predictor, time_limit=time_limit)
+    if out is not None:
+        from ..formats import write_trace
+
+        write_trace(found.worst.trace, out)
+    answer = found.to_json()
+    if as_json:
+        print(json.dumps(answer))
+        return
+    print(f"worst of {answer['tried']} instances for {policy}, capacity {answer['capacity_tokens']} tokens:")
+    for row in answer["requests"]:
+        print(f"  arrival {row['arrival']:g}, prompt {row['prompt']}, output {row['output']}")
+    low, high = answer["ratio_at_least"], answer["ratio_at_most"]
+    ratio = f"{low:.4f}" if low == high else f"between {low:.4f} and {high:.4f}"
+    print(f"total latency {answer['total']:g}, {ratio} times the optimum")
 
 
 def _progress(known: Interval) -> None:

@@ -42,6 +42,8 @@ class Machine:
     "rounds or serving; rounds unless a GPU and a model are named."
     rounds_per_s: float = 20.0
     "Rounds in a second, for arrivals in the rounds host."
+    prefill: str = "free"
+    "In the rounds host, free, or charged: an iteration of its own, iterations timed by --steptime linear:…."
     gpu: str | None = None
     "The serving host's GPU, as rtx-4090 or h100."
     model: str | None = None
@@ -89,7 +91,28 @@ def setting(name: str, source: Source, machine: Machine) -> tuple[Trace, Host, i
     trace = load(name, requests=source.requests, rate=source.rate, seed=source.seed, columns=source.columns)
     capacity = capacity_for(name, machine.capacity, source.seed)
     trace, dropped = trace.fitting(capacity, drop=source.drop_oversize)
+    if machine.prefill == "charged":
+        return trace, _iterations(capacity, machine.steptime), dropped
+    if machine.prefill != "free":
+        raise InputError(f"--prefill must be free or charged, not {machine.prefill}")
     return trace, Rounds(capacity, machine.rounds_per_s), dropped
+
+
+def _iterations(capacity: int, steptime: str | None) -> Host:
+    from ..errors import InputError
+    from ..host.iterations import Iterations
+    from ..policy.fluid import LinearStep
+
+    if steptime is None:
+        return Iterations(capacity)
+    kind, *numbers = steptime.split(":")
+    try:
+        fixed_s, per_token_s = (float(number) for number in numbers)
+    except ValueError:
+        kind, fixed_s, per_token_s = "", 0.0, 0.0
+    if kind != "linear":
+        raise InputError(f"--prefill charged needs --steptime linear:FIXED:PER_TOKEN, in seconds, not {steptime}")
+    return Iterations(capacity, LinearStep(fixed_s, per_token_s))
 
 
 def _serving(name: str, source: Source, machine: Machine) -> tuple[Trace, Host, int]:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
 from .options import Machine, Source, setting
+
+if TYPE_CHECKING:
+    from ..bound.certificate import Certificate
+    from ..host.result import Result
 
 app = App(name="run", help="Run one policy on a trace.")
 _SOURCE, _MACHINE = Source(), Machine()
@@ -23,6 +27,7 @@ def run(
     predictor: str = "exact",
     out: Path | None = None,
     watch: Annotated[bool, Parameter(negative="")] = False,
+    certify: Annotated[bool, Parameter(negative="")] = False,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
     source: Source = _SOURCE,
     machine: Machine = _MACHINE,
@@ -36,6 +41,7 @@ def run(
     predictor : what is believed about output lengths, as exact, noisy:0.2 or one-bit:256.
     out : per-request times, a Parquet file.
     watch : draw the memory picture in the terminal while it runs, and when it is done.
+    certify : check the policy's own theorem on this run; exit code 1 when it fails.
     as_json : one JSON object on stdout.
     """
     from .show import show_run, watching
@@ -52,9 +58,20 @@ def run(
         show_memory(policy, done.result)
     if out is not None:
         write_result(done.result, out)
+    checks = _checks(policy, done.result) if certify else []
     if as_json:
-        print(json.dumps(done.to_json()))
+        told = {"certificates": [check._asdict() for check in checks]} if certify else {}
+        print(json.dumps(done.to_json() | told))
     else:
         show_run(done)
-    if done.result.status != "ok":
+        for check in checks:
+            print(f"{'holds' if check.holds else 'FAILS'}, slack {check.slack:.6g}: {check.statement}")
+    if done.result.status != "ok" or not all(check.holds for check in checks):
         sys.exit(1)
+
+
+def _checks(policy: str, result: Result) -> list[Certificate]:
+    from ..bound.certify import certify
+    from ..policy import load_policy
+
+    return certify(load_policy(policy), result)
