@@ -19,6 +19,7 @@ from .burst import Burst
 
 pytestmark = pytest.mark.engine
 
+ANEW = httpx.Limits(max_keepalive_connections=0)  # no request may meet a connection that is just being closed
 STEERED = json.dumps({"plimsoll": {"policy": "svf", "predictor": "law"}})
 
 
@@ -29,7 +30,7 @@ def body(ids: list[int], output: int, **more: Any) -> dict[str, Any]:
 
 async def burst_of(url: str, burst: Burst, hints: bool = False) -> list[list[int]]:
     """All at once; every answer's tokens."""
-    async with httpx.AsyncClient(timeout=600, limits=httpx.Limits(max_connections=None)) as client:
+    async with httpx.AsyncClient(timeout=600, limits=ANEW) as client:
 
         async def one(ids: list[int], output: int) -> list[int]:
             more = {"vllm_xargs": {"predicted_output_tokens": int(output)}} if hints else {}
@@ -86,7 +87,7 @@ async def soak(url: str, n: int) -> int:
     """Many short requests, one in twenty of which the client gives up; how many of the others were not answered."""
     rng = np.random.default_rng(5)
     lost, gate = 0, asyncio.Semaphore(96)
-    async with httpx.AsyncClient(timeout=600, limits=httpx.Limits(max_connections=None)) as client:
+    async with httpx.AsyncClient(timeout=600, limits=ANEW) as client:
 
         async def one(prompt: int, output: int, patience: float | None) -> None:
             nonlocal lost

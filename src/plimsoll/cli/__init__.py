@@ -15,6 +15,7 @@ for name, summary in {
     "bound": "Certified lower bound on total latency and the best schedule known.",
     "fluid": "Fluid equilibrium, stability region and WAIT thresholds of a trace or of types.",
     "serve-args": "The flags that make an engine follow plimsoll.",
+    "check": "What simulation said against what an engine then did.",
     "record": "A trace from an engine's log or metrics.",
     "proxy": "An OpenAI-API proxy that sets each request's priority.",
     "trace": "Describe, convert, generate and fetch traces.",

@@ -18,6 +18,7 @@ from rich.table import Table
 from ..progress import Progress
 
 if TYPE_CHECKING:
+    from ..experiment.check import Compared
     from ..experiment.run import Run
     from ..simulation import Host
     from ..trace import Trace
@@ -120,6 +121,18 @@ def show_run(run: Run) -> None:
             value = _number(value)
         if value is not None and name != "schema":
             table.add_row(name, str(value))
+    _console().print(table)
+
+
+def show_check(rows: list[Compared]) -> None:
+    """Engine and simulation, figure by figure."""
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("")
+    for heading in ("engine", "simulated", "difference"):
+        table.add_column(heading, justify="right")
+    for row in rows:
+        off = "–" if row.difference is None else f"{row.difference:+.1%}"
+        table.add_row(row.name, _number(row.engine), _number(row.simulated), off)
     _console().print(table)
 
 

@@ -24,8 +24,7 @@ from .log import Clients, Passed, RequestLog
 from .request import COMPLETION_PATHS, Asked, read_request, with_priority
 
 _HOP = frozenset(  # headers of one connection, not of the message (RFC 9110, 7.6.1)
-    b"connection keep-alive proxy-authenticate proxy-authorization "
-    b"te trailers transfer-encoding upgrade".split()
+    b"connection keep-alive proxy-authenticate proxy-authorization te trailers transfer-encoding upgrade".split()
 )
 _IDLE_S = 3.0  # an idle connection is closed before the engine's own server closes it (5 s in uvicorn)
 _START_RATE = 1_000_000_000  # the ageing clock starts at this times Unix time; no engine serves that fast
@@ -151,9 +150,7 @@ class Proxy:
             passed.latency_s = round(time.time() - passed.arrival_s, 6)
             self._log.write(passed)
 
-    async def _relay(
-        self, scope: Scope, body: bytes, send: Send, passed: Passed | None, answer: Answer | None
-    ) -> None:
+    async def _relay(self, scope: Scope, body: bytes, send: Send, passed: Passed | None, answer: Answer | None) -> None:
         """Send the request on and its answer back chunk by chunk, no faster than the client takes it."""
         started = False
         try:
@@ -179,9 +176,7 @@ class Proxy:
             await JSONResponse(_error(f"the engine {text}"), status)(scope, _nothing, send)
             raise _Refused(status) from error
 
-    def _ask(
-        self, scope: Scope, body: bytes
-    ) -> contextlib.AbstractAsyncContextManager[aiohttp.ClientResponse]:
+    def _ask(self, scope: Scope, body: bytes) -> contextlib.AbstractAsyncContextManager[aiohttp.ClientResponse]:
         path: bytes = scope.get("raw_path") or scope["path"].encode()
         query = b"?" + scope["query_string"] if scope["query_string"] else b""
         headers = [
@@ -190,9 +185,7 @@ class Proxy:
             if name not in _HOP and name not in (b"host", b"content-length")
         ]
         url = URL(self._base + (path + query).decode("latin-1"), encoded=True)
-        return self._engine.request(
-            scope["method"], url, headers=headers, data=body or None, allow_redirects=False
-        )
+        return self._engine.request(scope["method"], url, headers=headers, data=body or None, allow_redirects=False)
 
     def _prompt_tokens(self, asked: Asked) -> int:
         """Prompt tokens of one sequence, from ids, or from characters at the ratio seen so far."""
