@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ..errors import InputError
 from ..host.result import Result
-from ..trace import Trace
+from ..metrics import spread, ttft
+from ..trace import Floats, Trace
 
 _FIGURES = ("mean", "p50", "p95", "p99")
 
@@ -61,9 +61,9 @@ def check(log: Trace, result: Result) -> list[Compared]:
         raise InputError("check compares seconds: name a GPU and a model, or --host serving with --steptime")
     if "latency_s" not in log.more:
         raise InputError(f"{log.name}: the log has no latencies")
-    rows = _spread("latency", log.more["latency_s"], result.latency)
+    rows = _both("latency", log.more["latency_s"], result.latency)
     if "first_byte_s" in log.more and np.isfinite(log.more["first_byte_s"]).all():
-        rows += _spread("first token", log.more["first_byte_s"], result.first_token - result.arrival)
+        rows += _both("first token", log.more["first_byte_s"], ttft(result))
     rows.append(Compared("requests", float(len(log)), float(result.completed)))
     if "preemptions" in log.more:
         made = float(np.nansum(log.more["preemptions"]))
@@ -71,10 +71,6 @@ def check(log: Trace, result: Result) -> list[Compared]:
     return rows
 
 
-def _spread(name: str, engine: npt.NDArray[Any], simulated: npt.NDArray[Any]) -> list[Compared]:
-    both = [_figures(values[np.isfinite(values)]) for values in (engine, simulated)]
-    return [Compared(f"{name} {figure}", *pair) for figure, *pair in zip(_FIGURES, *both, strict=True)]
-
-
-def _figures(values: npt.NDArray[Any]) -> list[float]:
-    return [float(np.mean(values)), *(float(np.percentile(values, q)) for q in (50, 95, 99))]
+def _both(name: str, engine: Floats, simulated: Floats) -> list[Compared]:
+    one, other = spread(engine), spread(simulated)
+    return [Compared(f"{name} {figure}", one[figure] or 0.0, other[figure] or 0.0) for figure in _FIGURES]

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import re
 import time
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -154,7 +154,7 @@ class Proxy:
         """Send the request on and its answer back chunk by chunk, no faster than the client takes it."""
         started = False
         try:
-            async with self._ask(scope, body) as reply:
+            async with await self._reply(scope, body) as reply:
                 lower = [(name.lower(), value) for name, value in reply.raw_headers]
                 headers = [(name, value) for name, value in lower if name not in _HOP]
                 await send({"type": "http.response.start", "status": reply.status, "headers": headers})
@@ -176,7 +176,14 @@ class Proxy:
             await JSONResponse(_error(f"the engine {text}"), status)(scope, _nothing, send)
             raise _Refused(status) from error
 
-    def _ask(self, scope: Scope, body: bytes) -> contextlib.AbstractAsyncContextManager[aiohttp.ClientResponse]:
+    async def _reply(self, scope: Scope, body: bytes) -> aiohttp.ClientResponse:
+        """The engine's answer, asked once more if it had just closed the idle connection that was used."""
+        try:
+            return await self._ask(scope, body)
+        except aiohttp.ServerDisconnectedError:
+            return await self._ask(scope, body)
+
+    def _ask(self, scope: Scope, body: bytes) -> Awaitable[aiohttp.ClientResponse]:
         path: bytes = scope.get("raw_path") or scope["path"].encode()
         query = b"?" + scope["query_string"] if scope["query_string"] else b""
         headers = [
