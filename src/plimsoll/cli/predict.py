@@ -54,7 +54,11 @@ def train(
         "coverage": model.coverage,
         "bytes": out.stat().st_size,
     }
-    print(json.dumps(answer) if as_json else f"{out}: trained on {model.rows} requests; --predictor learned:{out}")
+    print(
+        json.dumps(answer)
+        if as_json
+        else f"{out}: trained on {model.rows} requests; --predictor learned:{out}"
+    )
 
 
 @app.command
