@@ -117,7 +117,7 @@ class Sliced(NamedTuple):
 
 
 class Ahead(NamedTuple):
-    """Plans a column for every request."""
+    """Plans where everybody stands in the end."""
 
     def rank(self, view: View, i: int) -> float:
         return 0.0
@@ -125,13 +125,43 @@ class Ahead(NamedTuple):
     def plan(self, requests: Any, capacity: int, rng: Any) -> Any:
         from plimsoll.policy import Plan
 
-        return Plan(np.zeros((len(requests), 1)), np.zeros(1))
+        return Plan(np.cumsum(requests["predicted"])[:, None], np.zeros(1))
 
 
 @pytest.mark.parametrize("policy", [Sliced(), Ahead()])
 def test_what_needs_the_simulator_is_refused(policy: Any) -> None:
     with pytest.raises(PolicyError, match="needs the simulator"):
         Desk(policy, None, capacity=100, block=1)
+
+
+class Counts(NamedTuple):
+    """Ranks by how often a request has been ranked, which it keeps in a column."""
+
+    def rank(self, view: View, i: int) -> float:
+        view.columns[i, 0] += 1.0
+        return view.columns[i, 0]
+
+    def plan(self, requests: Any, capacity: int, rng: Any) -> Any:
+        from plimsoll.policy import Plan
+
+        return Plan(np.full((len(requests), 1), 5.0), np.zeros(1))
+
+
+def test_a_policys_own_columns_start_afresh_with_each_request() -> None:
+    desk = Desk(Counts(), None, capacity=100, block=1)
+    slots = [desk.add(1, 0.0, 5) for _ in range(100)]
+    assert [desk.rank(i, 0.0) for i in slots] == [6.0] * 100
+    assert desk.rank(slots[0], 0.0) == 7.0
+    desk.finish(slots[0], None)
+    assert desk.rank(desk.add(1, 0.0, 5), 0.0) == 6.0
+
+
+def test_the_default_policy_fits_the_desk() -> None:
+    policy, predictor = Options().load()
+    desk = Desk(policy, predictor, capacity=1000, block=16)
+    i = desk.add(100, 0.0, 50)
+    assert desk.rank(i, 0.0) == desk.rank(i, 1.0)  # a place never moves
+    assert desk.admit(i, 1000, 1.0) == START
 
 
 def test_options() -> None:

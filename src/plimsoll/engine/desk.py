@@ -17,7 +17,7 @@ from numba import types
 from ..errors import PolicyError
 from ..jit import njit
 from ..policy.draw import new_dice
-from ..policy.protocol import ask, has, parameters
+from ..policy.protocol import Plan, ask, has, parameters
 from ..policy.view import BATCH, INT, INTS, REQUEST, REQUESTS, RUNNING, Columns, History, View, records
 from ..predict.belief import one_kind
 from ..predict.survival import step as certain
@@ -84,14 +84,9 @@ class Desk:
         self._notes = np.zeros(1) if belief.memory is None else np.array(belief.memory, np.float64)
         self.requests, self._free = records(_ROOM, REQUEST), list(range(_ROOM - 1, -1, -1))
         self.running, self.k = records(_ROOM, RUNNING), 0
-        self._columns, self._memory = np.zeros((0, 1)), np.zeros(1)
-        if hasattr(policy, "plan"):
-            probe = records(1, REQUEST)
-            probe["prompt"] = probe["predicted"] = probe["lower"] = probe["upper"] = 1
-            plan = policy.plan(probe, self.capacity, rng)
-            if len(plan.columns):
-                raise PolicyError(f"{type(policy).__name__} plans for all requests ahead, which needs the simulator")
-            self._memory = np.ascontiguousarray(plan.memory, np.float64)
+        plan = _plan(policy, self.capacity)
+        self._row, self._memory = plan.columns[:1], np.ascontiguousarray(plan.memory, np.float64)
+        self._columns = np.repeat(self._row, _ROOM, axis=0)
         self._dice = new_dice(seed)
         self._turn = 0
 
@@ -136,6 +131,8 @@ class Desk:
         r.scale = 0.0
         if len(self._facts):
             self._facts[i] = 0.0
+        if len(self._row):
+            self._columns[i] = self._row[0]
         r.predicted, r.lower, r.upper = min(self._constant, most), 1.0, float(most)
         if hint and hint.tokens is not None:
             r.predicted = min(max(1.0, hint.tokens), most)
@@ -247,8 +244,32 @@ class Desk:
         longer[:n] = self.requests
         self.requests = longer
         self._free = list(range(2 * n - 1, n - 1, -1))
+        self._columns = np.vstack([self._columns, np.repeat(self._row, n, axis=0)])
         if len(self._facts):
             self._facts = np.vstack([self._facts, np.zeros_like(self._facts)])
+
+
+def _plan(policy: Any, capacity: int) -> Plan:
+    """The policy's memory and the row of columns that each request starts with.
+
+    Raises
+    ------
+    PolicyError
+        If what is planned depends on the requests, which an engine does not know ahead.
+    """
+    if not hasattr(policy, "plan"):
+        return Plan()
+    plans: list[Plan] = []
+    for lengths in ((1,), (7, 3, 90)):
+        probe = records(len(lengths), REQUEST)
+        for name in ("prompt", "predicted", "lower", "upper", "arrival"):
+            probe[name] = lengths
+        plans.append(policy.plan(probe, capacity, np.random.default_rng(0)))
+    one, several = plans
+    same = one.columns.shape[1:] == several.columns.shape[1:] and bool(np.all(several.columns == one.columns[:1]))
+    if not same or not np.array_equal(one.memory, several.memory):
+        raise PolicyError(f"{type(policy).__name__} plans for all requests ahead, which needs the simulator")
+    return Plan(np.ascontiguousarray(one.columns, np.float64), one.memory)
 
 
 @njit(INT(BATCH, INT, INT, INT, INT))

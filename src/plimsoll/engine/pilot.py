@@ -55,9 +55,11 @@ class Pilot:
         self._by_class = getattr(scheduler.policy, "value", "") == "priority"
         self._manager = scheduler.kv_cache_manager
         self._pool = self._manager.block_pool
+        self._most = getattr(scheduler, "max_num_active_reqs", scheduler.max_num_running_reqs)
         self._seats: dict[str, Seat] = {}
         self._popped: list[Any] = []  # in this step
         self._behind: dict[str, Any] = {}  # running, with prompt tokens still to compute
+        self._let_in: str | None = None  # the head that may start, until it does or the step ends
         self._head: str | None = None  # who was refused …
         self._retry = 0.0  # … until this step
         self._changed = True
@@ -110,7 +112,7 @@ class Pilot:
         if not self.active:
             return
         began = time.perf_counter()
-        self._step_s = 0.0
+        self._step_s, self._let_in = 0.0, None
         try:
             self._set_right()
             if self.desk.chooses_victims and not self._by_class and len(self.scheduler.running) > 1:
@@ -174,11 +176,12 @@ class Pilot:
             if name == self._head and desk.step < self._retry and not self._changed:
                 return False
             seat = self._seats.get(name)
-            if seat is None or desk.k == 0:
-                return True  # with nobody running, holding the head could hold it for ever
+            if seat is None or name == self._let_in or len(self.scheduler.running) >= self._most:
+                return True  # vLLM asks more than once, also when its batch is full
             free = self._free()
             verdict = desk.admit(seat.number, free, self._now())
-            if verdict == START:
+            if verdict == START or desk.k == 0:  # with nobody running, holding the head could hold it for ever
+                self._let_in = name
                 return True
             if verdict == RERANK and not reranked:
                 reranked = True

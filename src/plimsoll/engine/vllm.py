@@ -34,6 +34,7 @@ _NEEDED = (
     "block_size",
     "kv_cache_config",
     "kv_cache_manager",
+    "max_num_running_reqs",
     "vllm_config",
     "_free_request",
 )
