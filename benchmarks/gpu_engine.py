@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import sys
 import tempfile
@@ -170,6 +171,7 @@ class Vllm:
     """vLLM V1."""
 
     def __init__(self, shape: dict[str, int], blocks: int) -> None:
+        os.environ.setdefault("VLLM_WORKER_MULTIPROC_METHOD", "spawn")  # its core must start without what we loaded
         self.blocks = blocks
         self._longest = min(shape["max_position_embeddings"], blocks * BLOCK["vllm"])
         self._folder = tempfile.TemporaryDirectory()
