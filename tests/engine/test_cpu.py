@@ -58,7 +58,7 @@ def test_known_lengths(stock: real.Outcome, weights: Path) -> None:
 
 def test_the_default_learns(stock: real.Outcome, weights: Path) -> None:
     """Nothing is known at first: no worse than stock; the second time it has learned."""
-    with running(weights, {}) as llm:
+    with running(weights, {"share": 1.0}) as llm:
         first = real.serve(llm, BURST)
         second = real.serve(llm, BURST)
         assert real.scheduler(llm).pilot.active

@@ -43,7 +43,8 @@ def told() -> Iterator[list[str]]:
 
 
 def settings(policy: str, **more: Any) -> dict[str, Any]:
-    return {"plimsoll": {"policy": policy, "predictor": "max_tokens", **more}}
+    """A share of 1: without a model the steps are so short that any decision is a large part of them."""
+    return {"plimsoll": {"policy": policy, "predictor": "max_tokens", "share": 1.0, **more}}
 
 
 def at_rest(scheduler: Any, blocks: int) -> None:
