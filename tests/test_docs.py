@@ -58,6 +58,7 @@ def check_python(block: str, folder: Path, names: dict[str, object]) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_page(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
     names: dict[str, object] = {}
     blocks = BLOCK.findall(page.read_text())
     assert blocks, "the page says that it is tested, but nothing in it can be run"
