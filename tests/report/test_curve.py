@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -100,3 +102,15 @@ def test_an_eviction_recomputes_prompt_and_lost_output():
     result = run([(0, 1, 3), (0, 1, 4)], capacity=7)
     assert result.evictions.tolist() == [0, 1]
     assert redone(wedges(result), result).tolist() == [0, 0, 3]
+
+
+def test_a_clock_in_seconds_keeps_the_steps_exact():
+    # Steps 0, 1, 2, 3 at 0, 1, 4, 5 s: the hand-solved run, told in seconds; between two events tokens come evenly.
+    result = run(HAND)
+    seconds = np.array([0.0, 1, 4, 5])
+    at = {name: seconds[getattr(result, name).astype(int)] for name in ("arrival", "start", "finish")}
+    w = wedges(replace(result, unit="s", **at))
+    assert w.start.tolist() == [0, 0, 4]
+    assert w.stop.tolist() == [4, 5, 5]
+    assert Line.of(w).at(np.array([0.0, 2, 4, 5])).tolist() == [0, 6, 8, 10]  # half-way to the next event, one token
+    assert peaks(Line.of(w), np.array([0.0, 4, 5]))[1].tolist() == [8, 10]

@@ -325,7 +325,7 @@ def run(rank, admit, evict, limit, select, wake, predict, learn, e, clocked, eve
             c.status = CHURN
         elif progress[1] != 0:
             c.status = STOPPED
-        progress[0] = c.done
+        progress[0], progress[2], progress[3] = c.done, int(c.now), (r.blocks - c.free) * r.block
     settle(e)
     log = np.empty((len(attempts), 4), np.int64)
     for x in range(len(attempts)):

@@ -7,12 +7,33 @@ at the later one: looking at the events alone finds every peak.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from ..host.result import Floats, Ints, Result
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Steps of the host and the run's unit, one for the other; ``None`` where they are the same.
+
+    Attributes
+    ----------
+    steps, times : shape (k,), both strictly ascending: instants of which both are known.
+    """
+
+    steps: Floats | None = None
+    times: Floats | None = None
+
+    def time(self, steps: Floats) -> Floats:
+        """The time of each step, straight lines between those known."""
+        return steps if self.steps is None or self.times is None else np.interp(steps, self.steps, self.times)
+
+    def step(self, times: Floats) -> Floats:
+        """The step, or part of one, at each time."""
+        return times if self.steps is None or self.times is None else np.interp(times, self.times, self.steps)
 
 
 @dataclass(frozen=True)
@@ -23,8 +44,9 @@ class Wedges:
     ----------
     id : shape (a,), the request's place in the trace.
     start, stop : shape (a,), the run's unit; a wedge counts in ``start < t <= stop``.
+    first : shape (a,), the start in steps of the host.
     held : shape (a,), tokens at the start: the prompt and what was kept.
-    grown : shape (a,), tokens added until the stop.
+    grown : shape (a,), tokens added until the stop, one a step.
     kept : shape (a,), output tokens kept from earlier stays.
     evicted : shape (a,), True where the stay ended before the output did.
     """
@@ -32,17 +54,20 @@ class Wedges:
     id: Ints
     start: Floats
     stop: Floats
+    first: Floats
     held: Ints
     grown: Ints
     kept: Ints
     evicted: npt.NDArray[np.bool_]
+    clock: Clock
 
     def __len__(self) -> int:
         return len(self.id)
 
     def keep(self, rows: npt.NDArray[np.bool_]) -> Wedges:
         """The wedges of a mask of shape (a,)."""
-        return Wedges(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
+        columns = {name: values[rows] for name, values in vars(self).items() if name != "clock"}
+        return replace(self, **columns)
 
 
 def wedges(result: Result) -> Wedges:
@@ -53,10 +78,11 @@ def wedges(result: Result) -> Wedges:
         log = np.concatenate([log, _unfinished(result, last)]) if result.status != "ok" else log
     order = np.argsort(log[:, 1], kind="stable")
     ids, start, stop, kept = log[order].T
-    grown = stop - start
-    evicted = kept + grown < result.output[ids]
-    begin, end = _times(result, ids, start, stop, evicted)
-    return Wedges(ids, begin, end, result.prompt[ids] + kept, grown, kept, evicted)
+    evicted = kept + stop - start < result.output[ids]
+    clock = _clock(result, ids, start, stop, evicted)
+    first, last_step = start.astype(np.float64), stop.astype(np.float64)
+    times = clock.time(first), clock.time(last_step)
+    return Wedges(ids, *times, first, result.prompt[ids] + kept, stop - start, kept, evicted, clock)
 
 
 def _unfinished(result: Result, last: int) -> Ints:
@@ -70,17 +96,20 @@ def _unfinished(result: Result, last: int) -> Ints:
     return np.stack([ids, begin, np.maximum(begin, last), np.zeros_like(ids)], axis=1)
 
 
-def _times(result: Result, ids: Ints, start: Ints, stop: Ints, evicted: npt.NDArray[np.bool_]) -> tuple[Floats, Floats]:
-    """Steps as times. Where a step is not the unit, the last stay of each finished request tells the time of two."""
+def _clock(result: Result, ids: Ints, start: Ints, stop: Ints, evicted: npt.NDArray[np.bool_]) -> Clock:
+    """Where a step is not the unit, the last stay of each finished request tells the time of two steps."""
     if result.unit == "rounds":
-        return start.astype(np.float64), stop.astype(np.float64)
+        return Clock()
     known = ~evicted & np.isfinite(result.finish[ids])
-    steps = np.concatenate([start[known], stop[known]])
+    steps = np.concatenate([start[known], stop[known]]).astype(np.float64)
     times = np.concatenate([result.start[ids[known]], result.finish[ids[known]]])
     order = np.lexsort((times, steps))
-    steps, first = np.unique(steps[order], return_index=True)
-    times = np.maximum.accumulate(times[order][first])
-    return np.interp(start, steps, times), np.interp(stop, steps, times)
+    steps, at = np.unique(steps[order], return_index=True)
+    times = times[order][at]
+    if len(times) < 2:
+        return Clock()
+    onward = np.append(True, times[1:] > np.maximum.accumulate(times)[:-1])
+    return Clock(steps[onward], times[onward])
 
 
 def span(result: Result) -> tuple[float, float]:
@@ -95,29 +124,32 @@ def span(result: Result) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class Line:
-    """A sum of wedges as a function of time: a step function plus a slope that is one too."""
+    """A sum of wedges as a function of time: each holds ``held - first`` tokens and one for every step of the host.
+
+    Attributes
+    ----------
+    starts, stops : shape (a,), ascending times.
+    begun, ended : shape (a + 1,), running sums of ``held - first`` in the order of the starts and of the stops.
+    """
 
     starts: Floats
     stops: Floats
-    level: tuple[Floats, Floats]
-    slope: tuple[Floats, Floats]
+    begun: Floats
+    ended: Floats
+    clock: Clock
 
     @staticmethod
     def of(w: Wedges) -> Line:
         """The line of wedges sorted by start."""
-        length = np.maximum(w.stop - w.start, 1e-12)
-        rate = np.where(w.grown > 0, w.grown / length, 0.0)
-        base = w.held - rate * w.start
+        base = w.held - w.first
         by_stop = np.argsort(w.stop, kind="stable")
-        sums = [np.concatenate([[0.0], np.cumsum(v)]) for v in (base, base[by_stop], rate, rate[by_stop])]
-        return Line(w.start, w.stop[by_stop], (sums[0], sums[1]), (sums[2], sums[3]))
+        begun, ended = (np.concatenate([[0.0], np.cumsum(v)]) for v in (base, base[by_stop]))
+        return Line(w.start, w.stop[by_stop], begun, ended, w.clock)
 
     def at(self, times: Floats) -> Floats:
         """Tokens held at each time, shape as ``times``: the wedges with start < t <= stop."""
         begun, ended = np.searchsorted(self.starts, times, "left"), np.searchsorted(self.stops, times, "left")
-        level = self.level[0][begun] - self.level[1][ended]
-        slope = self.slope[0][begun] - self.slope[1][ended]
-        return level + slope * times
+        return self.begun[begun] - self.ended[ended] + (begun - ended) * self.clock.step(times)
 
     def count(self, times: Floats) -> Ints:
         """Wedges at each time."""

@@ -147,7 +147,9 @@ def _mark(axes: Any, axis: str, at: float, label: str) -> None:
     if axis == "y":
         axes.annotate(label, (1, at), (-2, 3), ("axes fraction", "data"), "offset points", ha="right", fontsize=7)
     else:
-        axes.annotate(label, (at, 1), (3, -7), ("data", "axes fraction"), "offset points", fontsize=7)
+        late = axes.transLimits.transform((axes.transScale.transform((at, 1))[0], 0))[0] > 0.7
+        place, side = ((-3, -7), "right") if late else ((3, -7), "left")
+        axes.annotate(label, (at, 1), place, ("data", "axes fraction"), "offset points", ha=side, fontsize=7)
 
 
 def draw_pictures(

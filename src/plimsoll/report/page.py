@@ -67,6 +67,7 @@ def report_page(trace: Trace, runs: Sequence[Run]) -> str:
         pictures="".join(_figure(shown, seen, k) for k in pair),
         colours=_colours(shown),
         table=_table(runs, styles),
+        bound=_BOUND if any(r.ratio is not None for r in runs) else "",
         panels="".join(_panel(p, styles) for p in panels),
         data=data,
         columns=columns,
@@ -206,14 +207,15 @@ def _table(runs: Sequence[Run], styles: Sequence[str]) -> str:
     several = len({r.predictor for r in runs}) > 1
     unit = runs[0].result.unit
     per = f"tokens/{'round' if unit == 'rounds' else unit}"
-    heads = ["mean", "p50", "p99", per, "evictions", "memory used", "× bound"]
+    certified = any(r.ratio is not None for r in runs)
+    heads = ["mean", "p50", "p99", per, "evictions", "memory used", *(["× bound"] if certified else [])]
     names = f"<th>policy</th>{'<th class=left>predictor</th>' if several else ''}"
     head = names + "".join(f"<th>{h}</th>" for h in heads)
-    rows = (_row(k, r, style, several) for k, (r, style) in enumerate(zip(runs, styles, strict=True)))
+    rows = (_row(k, r, style, several, certified) for k, (r, style) in enumerate(zip(runs, styles, strict=True)))
     return f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody>"
 
 
-def _row(k: int, run: Run, style: str, several: bool) -> str:
+def _row(k: int, run: Run, style: str, several: bool, certified: bool) -> str:
     told = figures(run.result)
     latency = told["latency"]
     ok = run.result.status == "ok"
@@ -225,9 +227,12 @@ def _row(k: int, run: Run, style: str, several: bool) -> str:
     cells.append(f'<td data-figure="rate">{number(told["output_tokens_per_unit"])}</td>')
     cells.append(f'<td data-figure="evictions">{told["evictions"]:,}</td>')
     cells.append(f'<td data-figure="use">{100 * told["mean_memory_use"]:.0f} %</td>')
-    cells.append(f'<td data-figure="ratio">{"–" if run.ratio is None else f"{run.ratio:.2f}"}</td>')
+    if certified:
+        cells.append(f'<td data-figure="ratio">{"–" if run.ratio is None else f"{run.ratio:.2f}"}</td>')
     return f'<tr data-run="{k}">{"".join(cells)}</tr>'
 
+
+_BOUND = " × bound: total latency over a certified lower bound; no schedule whatever comes below 1."
 
 _MARK = (
     '<svg width="20" height="20" viewBox="0 0 20 20" aria-hidden="true" fill="none" stroke="currentColor" '
@@ -264,8 +269,7 @@ when it is done. <span id="detail">Bands are classes of requests.</span></p>
 ctrl-wheel zooms</span>
 </div>
 <h2>Ranking</h2>
-<p class="note">Latency from arrival to finish, of <span id="window">all requests</span>. × bound: total latency over a
-certified lower bound; no schedule whatever comes below 1.</p>
+<p class="note">Latency from arrival to finish, of <span id="window">all requests</span>.{bound}</p>
 <div class="scroll"><table id="ranking">{table}</table></div>
 <div class="panels">{panels}</div>
 <footer>Made by plimsoll. This file is complete in itself and fetches nothing.</footer>

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..host.result import Floats, Ints
 from ..trace import Trace
-from .curve import first_start, peaks, stacked
+from .curve import Wedges, first_start, peaks, stacked
 from .pack import Pack
 from .panels import Seen, common_span
 from .words import number
@@ -151,8 +151,23 @@ def pictures_json(
                 "start": pack.add(w.start - start),
                 "stop": pack.add(w.stop - start),
                 "kept": pack.add(w.kept),
-                "grown": pack.add(w.grown),
                 "evicted": pack.add(w.evicted),
+                **_clock(pack, w, stretch, start),
             }
         )
     return out
+
+
+def _clock(pack: Pack, w: Wedges, stretch: tuple[float, float], start: float) -> dict[str, Any]:
+    """Where a step is not the unit, when each step that the stretch touches was."""
+    steps, times = w.clock.steps, w.clock.times
+    if steps is None or times is None:
+        return {}
+    low, high = np.searchsorted(times, stretch)
+    near = slice(max(0, int(low) - 1), int(high) + 1)
+    zero = steps[near][0]
+    return {
+        "first": pack.add(w.first - zero),
+        "steps": pack.add(steps[near] - zero),
+        "times": pack.add(times[near] - start),
+    }

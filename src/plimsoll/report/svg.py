@@ -74,7 +74,7 @@ def panel_svg(panel: Panel, styles: Sequence[str], height: int = 270) -> str:
     """A panel as an SVG element; ``styles`` are the classes of each run's line."""
     if panel.y.names:
         height = (64 + 34 * len(panel.y.names)) if panel.kind == "heat" else 90 + 26 * len(panel.y.names)
-    left = min(0.4 * WIDTH, 12 + 6.7 * max(min(len(n), 24) for n in panel.y.names)) if panel.y.names else LEFT
+    left = min(0.4 * WIDTH, 16 + 7.3 * max(min(len(n), 24) for n in panel.y.names)) if panel.y.names else LEFT
     box = (left, WIDTH - RIGHT, height - BOTTOM, TOP)
     x = _scale(panel.x, *extent(panel, "x"), box[0], box[1])
     low, high = extent(panel, "y")
@@ -108,7 +108,8 @@ def _axes(panel: Panel, x: Scale, y: Scale, box: tuple[float, ...]) -> list[str]
         parts.append(_text(left - 7, y(at) + 4, text, "end"))
     parts.append(_text((left + right) / 2, bottom + 36, panel.x.title, style="title"))
     middle = (top + bottom) / 2
-    parts.append(_text(13, middle, panel.y.title, style="title", more=f' transform="rotate(-90 13 {middle})"'))
+    if not panel.y.names:
+        parts.append(_text(13, middle, panel.y.title, style="title", more=f' transform="rotate(-90 13 {middle})"'))
     return [*parts, "</g>"]
 
 
@@ -159,7 +160,8 @@ def _marks(panel: Panel, x: Scale, y: Scale, box: tuple[float, ...]) -> list[str
         else:
             at = float(x(mark.at))
             parts.append(f'<line class="mark" x1="{at:.1f}" x2="{at:.1f}" y1="{top}" y2="{bottom}"/>')
-            parts.append(_text(at + 5, top + 10, mark.label, "start", "marked"))
+            late = at > 0.3 * left + 0.7 * right
+            parts.append(_text(at - 5 if late else at + 5, top + 10, mark.label, "end" if late else "start", "marked"))
     return parts
 
 

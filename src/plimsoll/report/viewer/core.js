@@ -95,7 +95,7 @@ function tickText(value) {
   if (size >= 1e6) return `${Number((value / 1e6).toPrecision(3))}M`;
   if (size >= 1e4) return `${Number((value / 1e3).toPrecision(4))}k`;
   if (size > 0 && size < 1e-3) return value.toExponential(0);
-  return String(Number(value.toPrecision(4)));
+  return String(Number(value.toPrecision(6)));
 }
 
 function ticks(low, high, most) {

@@ -5,7 +5,7 @@ const MARGIN = { left: 62, right: 14, top: 12, bottom: 44 };
 /** Draw axes into a fresh SVG; returns it with its scales. ``range`` is [x0, x1, y0, y1]. */
 function frame(host, panel, range, height) {
   const width = Math.max(260, host.clientWidth);
-  const left = panel.y.names.length ? Math.min(width * 0.4, 12 + 6.7 * Math.max(...panel.y.names.map((n) => Math.min(n.length, 24)))) : MARGIN.left;
+  const left = panel.y.names.length ? Math.min(width * 0.4, 16 + 7.3 * Math.max(...panel.y.names.map((n) => Math.min(n.length, 24)))) : MARGIN.left;
   const box = { x0: left, x1: width - MARGIN.right, y0: height - MARGIN.bottom, y1: MARGIN.top };
   const svg = shape("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": panel.title });
   const x = scaleOf(range[0], range[1], panel.x.log, box.x0, box.x1);
@@ -19,11 +19,13 @@ function frame(host, panel, range, height) {
 
 function drawX(grid, axis, x, box) {
   grid.append(shape("line", { x1: box.x0, x2: box.x1, y1: box.y0, y2: box.y0, class: "base" }));
-  const places = axis.names.length ? axis.names.map((_, k) => k) : x.ticks(Math.max(2, Math.floor((box.x1 - box.x0) / 80)));
+  const most = Math.max(2, Math.floor((box.x1 - box.x0) / 80)), shift = axis.time ? page.start : 0;
+  const round = () => ticks(x.back(box.x0) + shift, x.back(box.x1) + shift, most).map((t) => t - shift);
+  const places = axis.names.length ? axis.names.map((_, k) => k) : axis.time ? round() : x.ticks(most);
   for (const at of places) {
     const pixel = x(at);
     if (!axis.names.length) grid.append(shape("line", { x1: pixel, x2: pixel, y1: box.y0, y2: box.y0 + 4 }));
-    const text = axis.names.length ? clipped(axis.names[at], 14) : tickText(at + (axis.time ? page.start : 0));
+    const text = axis.names.length ? clipped(axis.names[at], 14) : tickText(at + shift);
     grid.append(shape("text", { x: pixel, y: box.y0 + 17, "text-anchor": "middle" }, text));
   }
   const middle = (box.x0 + box.x1) / 2;
@@ -39,7 +41,7 @@ function drawY(grid, axis, y, box) {
     grid.append(shape("text", { x: box.x0 - 7, y: pixel + 4, "text-anchor": "end" }, text));
   }
   const at = (box.y0 + box.y1) / 2;
-  if (axis.title) grid.append(shape("text", { x: 13, y: at, "text-anchor": "middle", class: "title", transform: `rotate(-90 13 ${at})` }, axis.title));
+  if (!axis.names.length) grid.append(shape("text", { x: 13, y: at, "text-anchor": "middle", class: "title", transform: `rotate(-90 13 ${at})` }, axis.title));
 }
 
 function clipped(text, most) {
@@ -53,7 +55,7 @@ function drawMarks(frame, marks, plimsoll) {
     const at = mark.axis === "y" ? frame.y(mark.at) : frame.x(mark.at);
     const across = mark.axis === "y" ? { x1: box.x0, x2: box.x1, y1: at, y2: at } : { x1: at, x2: at, y1: box.y0, y2: box.y1 };
     frame.svg.append(shape("line", { ...across, class: plimsoll ? "mark capacity" : "mark" }));
-    const near = mark.axis === "y" ? { x: box.x1 - 4, y: at - 5, "text-anchor": "end" } : { x: at + 5, y: box.y1 + 10 };
+    const near = mark.axis === "y" ? { x: box.x1 - 4, y: at - 5, "text-anchor": "end" } : at > 0.3 * box.x0 + 0.7 * box.x1 ? { x: at - 5, y: box.y1 + 10, "text-anchor": "end" } : { x: at + 5, y: box.y1 + 10 };
     frame.svg.append(shape("text", { ...near, class: "marked" }, mark.label));
     if (plimsoll) frame.svg.append(shape("circle", { cx: box.x0 + 16, cy: at, r: 6, class: "mark capacity" }));
   }

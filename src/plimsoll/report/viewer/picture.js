@@ -8,8 +8,8 @@ function prepared(picture) {
   const rank = new Uint32Array(n);
   byStop.forEach((k, place) => (rank[k] = place));
   const held = Float64Array.from(picture.row, (row, k) => page.table.prompt[row] + picture.kept[k]);
-  const rate = Float64Array.from(picture.start, (start, k) => picture.grown[k] / Math.max(1e-9, picture.stop[k] - start));
-  return { ...picture, n, byStop, rank, held, rate, classes: { wait: classesOf(picture, "wait"), volume: classesOf(picture, "volume") } };
+  const first = picture.first ?? picture.start;
+  return { ...picture, n, byStop, rank, held, first, classes: { wait: classesOf(picture, "wait"), volume: classesOf(picture, "volume") } };
 }
 
 function classesOf(picture, name) {
@@ -21,6 +21,14 @@ function classesOf(picture, name) {
   });
 }
 
+/** The step of the host at a time: in rounds the time itself, in seconds between the steps whose times are known. */
+function stepAt(p, t) {
+  if (!p.steps) return t;
+  const k = Math.min(p.times.length - 1, Math.max(1, placeOf(p.times, t)));
+  const share = (t - p.times[k - 1]) / (p.times[k] - p.times[k - 1]);
+  return p.steps[k - 1] + Math.min(1, Math.max(0, share)) * (p.steps[k] - p.steps[k - 1]);
+}
+
 /** True where the page holds every wedge of the stretch looked at. */
 function detailed() {
   return state.view[0] >= page.window[0] - 1e-6 && state.view[1] <= page.window[1] + 1e-6;
@@ -30,18 +38,11 @@ function detailed() {
 function moments(p, count) {
   const [from, to] = state.view;
   const found = new Float64Array(count);
-  let s = 0, e = 0, level = 0, slope = 0;
+  let s = 0, e = 0, level = 0;
   const passTo = (t) => {
-    for (; s < p.n && p.start[s] < t; s++) {
-      level += p.held[s] - p.rate[s] * p.start[s];
-      slope += p.rate[s];
-    }
-    for (; e < p.n && p.stop[p.byStop[e]] < t; e++) {
-      const k = p.byStop[e];
-      level -= p.held[k] - p.rate[k] * p.start[k];
-      slope -= p.rate[k];
-    }
-    return level + slope * t;
+    for (; s < p.n && p.start[s] < t; s++) level += p.held[s] - p.first[s];
+    for (; e < p.n && p.stop[p.byStop[e]] < t; e++) level -= p.held[p.byStop[e]] - p.first[p.byStop[e]];
+    return level + (s - e) * stepAt(p, t);
   };
   passTo(from);
   for (let c = 0; c < count; c++) {
@@ -155,8 +156,9 @@ function paint(canvas, p, scale) {
   if (detailed()) {
     const classes = p.classes[state.colour];
     sweep(p, moments(p, width), (x, bands, t) => {
+      const step = stepAt(p, t);
       pen.start(x);
-      for (const k of bands) pen.add(scale * (p.held[k] + p.rate[k] * (t - p.start[k])), colours[classes[k]]);
+      for (const k of bands) pen.add(scale * (p.held[k] + step - p.first[k]), colours[classes[k]]);
       pen.end();
     });
   } else {
@@ -185,11 +187,11 @@ function facts(p, t, tokens) {
   const run = page.runs[p.run].name;
   if (!detailed()) return densityFacts(p, t);
   let below = 0;
-  const bands = bandsAt(p, t);
-  const total = bands.reduce((sum, k) => sum + p.held[k] + p.rate[k] * (t - p.start[k]), 0);
+  const bands = bandsAt(p, t), step = stepAt(p, t);
+  const total = bands.reduce((sum, k) => sum + p.held[k] + step - p.first[k], 0);
   const head = `${run}, at ${moment(t)}: ${plain.format(total)} tokens, ${bands.length} running`;
   for (const k of bands) {
-    const held = p.held[k] + p.rate[k] * (t - p.start[k]);
+    const held = p.held[k] + step - p.first[k];
     below += held;
     if (below < tokens) continue;
     const row = p.row[k], { id, arrival, prompt, output, wait, latency, evictions } = page.table;
