@@ -25,7 +25,7 @@ WORKLOADS = {  # requests, share of the workload's own capacity (where the load 
     "reasoning": (12000, 0.4),  # its memory fills only after hours at its own capacity
 }
 SIMPLE = ("fcfs", *(f"fcfs:watermark={share}" for share in (0.01, 0.02, 0.05, 0.1)))
-POLICIES = ("mc-sf", "svf", "svf:age")  # age is set from the workload, see ``ageing``
+POLICIES = ("mc-sf", "svf", "svf:age", "load-line")  # age is set from the workload, see ``ageing``
 RHO = (1.0, 0.95, 0.9, 0.8, 0.6, 0.4, 0.2, 0.0, -0.3)
 NAMED = (
     "exact",
@@ -129,7 +129,7 @@ def draw(curves: dict[str, dict[str, list[float]]], path: str) -> None:
     pyplot.rcParams["svg.hashsalt"] = "plimsoll"
     figure, axes = pyplot.subplots(1, len(curves), figsize=(3.2 * len(curves), 3.2), sharey=True)
     for axis, (name, lines) in zip(np.atleast_1d(axes), curves.items(), strict=True):
-        for policy in ("svf", "mc-sf"):
+        for policy in ("svf", "mc-sf", "load-line"):
             line = axis.plot(RHO, lines[policy][:-1], marker="o", markersize=3, label=policy)[0]
             axis.axhline(lines[policy][-1], linestyle="--", linewidth=0.8, color=line.get_color())
         axis.set(title=name, xlabel="rank correlation of the prediction", yscale="log")
