@@ -83,12 +83,12 @@ def cell(trace: Trace, capacity: int, policy: str, predictor: str, simple: tuple
 
 
 def crossing(mean: list[float], without: float) -> str:
-    """The correlation at which the mean along RHO crosses what the policy reaches without a prediction."""
+    """Where the mean along RHO crosses what the policy reaches without a prediction, in words."""
     for k in range(len(RHO) - 1):
         if mean[k] <= without < mean[k + 1]:
             share = (without - mean[k]) / (mean[k + 1] - mean[k])
-            return f"rho {RHO[k] + share * (RHO[k + 1] - RHO[k]):.2f}"
-    return "no prediction" if mean[0] > without else "any prediction"
+            return f"no prediction is better below rho {RHO[k] + share * (RHO[k + 1] - RHO[k]):.2f}"
+    return "no prediction is always better" if mean[0] > without else "a prediction never does harm"
 
 
 def ageing(trace: Trace) -> float:
@@ -117,7 +117,7 @@ def measure(name: str, requests: int, share: float) -> dict[str, list[float]]:
                 curves[policy].append(c.mean)
     for policy in POLICIES:
         *along, without = curves[policy]
-        print(f"  {policy}: no prediction is better below {crossing(along, without)}")
+        print(f"  {policy}: {crossing(along, without)}")
     return curves
 
 
