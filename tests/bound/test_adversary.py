@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from plimsoll import rounds, simulate
 from plimsoll.bound.adversary import (
     Search,
     large_prompts,
@@ -108,3 +109,24 @@ def test_bad_searches(values, words):
         Search(**values)
     with pytest.raises(InputError, match="at least 16"):
         square_root(FIRST, 8)
+
+
+@pytest.mark.parametrize("policy", ["mc-sf", "svf", "fcfs-reserve"])
+def test_the_ratio_of_every_eager_policy_grows_with_the_root_of_the_requests(policy):
+    ratios = []
+    for capacity in (64, 256, 1024):
+
+        def play(trace, capacity=capacity):
+            return simulate(trace, policy, rounds(capacity=capacity, rounds_per_s=1)).finish
+
+        found = square_root(play, capacity)
+        total = (play(found.trace) - found.trace.arrival).sum()
+        ratios.append(total / found.optimum_at_most / np.sqrt(len(found.trace)))
+    assert all(0.13 <= ratio <= 0.87 for ratio in ratios)
+
+
+def test_the_traps_catch_the_rules_they_are_set_for():
+    volume_first, shortest_first = large_prompts(100), short_outputs(9)
+    for found, policy, total in ((volume_first, "svf", 1155), (shortest_first, "mc-sf", 3006)):
+        result = simulate(found.trace, policy, rounds(capacity=found.capacity, rounds_per_s=1))
+        assert result.finish.sum() == total > 2 * found.optimum_at_most
