@@ -23,7 +23,7 @@ LAYERS = (
     ("policies",),
     ("steptime",),
     ("host",),
-    ("simulation", "metrics"),
+    ("simulation", "metrics", "fairness"),
     ("bound",),
     ("experiment",),
     ("report",),

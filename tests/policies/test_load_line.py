@@ -50,12 +50,17 @@ def test_serves_everyone_within_memory_the_same_compiled_or_not(instance, predic
 
 
 def test_slack():
-    view = view_of([(5, 5, 0), (5, 5, 0), (5, 5, 0)])
-    view.requests.arrival = [0, 4, 8]
+    view = view_of([(5, 5, 0)], capacity=100)
+    assert line.slack(view, 20.0) == 20 * 20 / 100  # nothing measured: the whole memory serves 100 a step
     view.memory[line.BACKLOG], view.memory[line.TIME], view.memory[line.SERVED] = 120, 1, 10  # a wait of 12
-    assert line.slack(view, 0, 20.0) == 0  # no gap known yet, and just the mean
-    assert line.slack(view, 1, 60.0) == pytest.approx(30 * 4 * 60 / 40)  # gap 4, mean 40
-    assert line.slack(view, 2, 10.0) == pytest.approx(30 * 4 * 10 / 30 + 12 * np.log(10 / 30))
+    assert line.slack(view, 60.0) == 20 * 60 / 10  # above the mean, 40
+    assert line.slack(view, 10.0) == pytest.approx(20 * 10 / 10 + 12 * np.log(10 / 30))
+
+
+def test_small_volumes_pass_a_burst():
+    trace = Trace.of([(0, 8, 2), (0, 1, 2), (0, 1, 1), (0, 4, 4)])
+    starts = simulate(trace, "load-line", rounds(capacity=10, rounds_per_s=1)).start
+    assert starts.tolist() == [2, 0, 0, 4]
 
 
 def test_who_is_longest_in_memory_finishes():

@@ -23,17 +23,17 @@ RECOMPUTE = 9  # steps that recomputing one token takes
 SERVED, TIME = 10, 11  # * volume started, and the time that it took
 LOST, FREED = 12, 13  # * token-steps of work lost for good by evictions, and tokens that these freed
 LAST_LOST, LAST_FREED = 14, 15  # the same of the last eviction, until it is known whether its work is lost
-GAP, SIZE, SEEN, LAST = range(16, 20)  # * mean time between arrivals and mean volume; arrivals, time of the last
-BACKLOG = 20  # expected volume of all waiting requests
-AT_STEP, AT_COUNT = 21, 22  # the instant for which the forecast was made
-FORECAST = 23
+SIZE, SEEN = 16, 17  # * mean volume of the arrivals, and their number
+BACKLOG = 18  # expected volume of all waiting requests
+AT_STEP, AT_COUNT = 19, 20  # the instant for which the forecast was made
+FORECAST = 21
 OWN_SLACK, OWN_VOLUME = range(2)  # columns: a request's place behind its arrival, its share of the backlog; −1 unset
 
 WINDOW = 32  # steps
 FORGET = 0.99  # per window or eviction
 RECENT = 500  # arrivals
 PRIOR = 0.005  # steps to recompute a token, until measured: about a GPU's bytes/s over its FLOP/s
-OVERTAKEN = 30.0  # mean gaps between arrivals that a request of mean volume stands back
+OVERTAKEN = 20.0  # volumes of its own for whose service a request stands back
 
 
 class LoadLine(NamedTuple):
@@ -63,7 +63,7 @@ class LoadLine(NamedTuple):
         """The arrival, set back by the slack that its expected volume is worth; the same after an eviction."""
         own, size = view.columns[i], expected_volume(view, i)
         if own[OWN_VOLUME] < 0.0:
-            own[OWN_SLACK] = slack(view, i, size)
+            own[OWN_SLACK] = slack(view, size)
         else:
             judge(view, view.requests[i].generated == 0)
         own[OWN_VOLUME] = size
@@ -123,7 +123,7 @@ class LoadLine(NamedTuple):
 
 
 @njit()
-def slack(view: View, i: int, size: float) -> float:
+def slack(view: View, size: float) -> float:
     """How far behind its arrival a request of this expected volume stands, in the host's time.
 
     Above the mean volume in proportion to it, so that the few that are worth a hundred others wait; below it,
@@ -131,16 +131,12 @@ def slack(view: View, i: int, size: float) -> float:
     never moves: a later arrival comes before this request only if its slack is smaller by more than the time
     between them.
     """
-    memory, arrival = view.memory, view.requests[i].arrival
+    memory = view.memory
     memory[SEEN] += 1.0
-    weight = 1.0 / min(memory[SEEN], RECENT)
-    if memory[SEEN] > 1.0:
-        memory[GAP] += (arrival - memory[LAST] - memory[GAP]) * max(weight, 1.0 / (memory[SEEN] - 1.0))
-    memory[LAST] = arrival
-    memory[SIZE] += (size - memory[SIZE]) * weight
-    wait = memory[BACKLOG] * memory[TIME] / memory[SERVED] if memory[SERVED] > 0.0 else 0.0
+    memory[SIZE] += (size - memory[SIZE]) / min(memory[SEEN], RECENT)
+    pace = memory[TIME] / memory[SERVED] if memory[SERVED] > 0.0 else 1.0 / view.capacity  # time per volume
     share = size / memory[SIZE]
-    return OVERTAKEN * memory[GAP] * share + wait * min(0.0, math.log(share))
+    return pace * (OVERTAKEN * size + memory[BACKLOG] * min(0.0, math.log(share)))
 
 
 @njit()

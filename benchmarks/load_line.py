@@ -1,0 +1,126 @@
+"""load-line against every published policy and the watermark, where memory binds.
+
+    python benchmarks/load_line.py [--quick] [--host serving|rounds] [--loads 1.1,1.3] [--seeds 2] [--requests 3000]
+                                   [--workloads azure-conv,…] [--predictors law,lognormal:0.5,exact]
+
+Serving host: Llama-2-70B on two A100, 3,328 blocks of 16 tokens, 128 sequences, 2,048 tokens a step. Load 1 is the rate
+at which first come, first served with a test of the future peak finishes when all requests are there at once and their
+lengths are known. Requests that cannot fit are left out; arrivals are Poisson. Every cell is mean/p99 latency relative
+to stock first come, first served on the same requests, averaged over seeds, then the recomputed or lost share of all
+tokens. Policies that lose are printed like those that win.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from plimsoll import Trace, rounds, serving, simulate
+from plimsoll.workload import generate
+
+WORKLOADS = ("azure-conv", "azure-code", "reasoning", "mooncake")
+STOCK = "fcfs"
+BLIND = (  # they need no prediction, or only the law
+    "fcfs:watermark=0.01", "fcfs:watermark=0.02", "fcfs:watermark=0.05", "alpha-protection", "alpha-beta",
+    "load-line:order=0", "load-line",
+)  # fmt: skip
+TOLD = (  # they believe the predicted length
+    "fcfs-reserve", "mc-benchmark", "sjf:watermark=0.02", "mc-sf", "svf", "svf:reserve=1", "svf:engine=1", "load-line",
+)  # fmt: skip
+BLOCKS, BLOCK = 3328, 16
+
+
+def host_named(name: str) -> Any:
+    """The machine of the study, or the rounds model with the same memory."""
+    if name == "rounds":
+        return rounds(capacity=BLOCKS * BLOCK, rounds_per_s=20)
+    return serving(gpu="a100", model="llama-2-70b", tp=2, blocks=BLOCKS, block_size=BLOCK, max_num_seqs=128)
+
+
+@cache
+def requests_of(workload: str, count: int, seed: int) -> Trace:
+    """The first ``count`` requests that can fit."""
+    drawn = generate(workload, requests=2 * count, seed=seed)
+    keep = np.flatnonzero(drawn.prompt + drawn.output <= BLOCKS * BLOCK)[:count]
+    return Trace(drawn.arrival[keep], drawn.prompt[keep], drawn.output[keep], workload)
+
+
+@cache
+def service_rate(host: str, workload: str, count: int, seed: int) -> float:
+    """Requests per second at load 1."""
+    drawn = requests_of(workload, count, seed)
+    together = Trace(np.zeros(count), drawn.prompt, drawn.output, workload)
+    machine = host_named(host)
+    last = float(np.nanmax(simulate(together, "mc-benchmark", machine).finish))
+    return count / (last / machine.rounds_per_s if host == "rounds" else last)
+
+
+def at_load(host: str, workload: str, load: float, count: int, seed: int) -> Trace:
+    """The requests of a workload, arriving at a load."""
+    drawn = requests_of(workload, count, seed)
+    gaps = np.random.default_rng(1000 + seed).exponential(1 / (load * service_rate(host, workload, count, seed)), count)
+    return Trace(np.cumsum(gaps), drawn.prompt, drawn.output, workload)
+
+
+def measured(host: str, trace: Trace, policy: str, predictor: str, seed: int) -> np.ndarray:
+    """Mean and p99 latency and the share of tokens computed in vain; NaN where the run did not end."""
+    result = simulate(trace, policy, host_named(host), predictor, seed)
+    if result.status != "ok":
+        return np.full(3, np.nan)
+    start, stop, kept = result.attempts[:, 1:].T
+    unfinished = np.ones(len(result.attempts), bool)
+    last = {int(i): row for row, i in enumerate(result.attempts[:, 0])}
+    unfinished[list(last.values())] = False
+    held = trace.prompt[result.attempts[:, 0]] + kept + stop - start
+    waste = held[unfinished].sum() / (trace.prompt + trace.output).sum()
+    return np.array([result.latency.mean(), np.percentile(result.latency, 99), waste])
+
+
+def rows(predictors: list[str]) -> Iterator[tuple[str, str]]:
+    """(policy, predictor) of every line of the table."""
+    for policy in BLIND:
+        yield policy, "law"
+    for predictor in predictors:
+        if predictor != "law":
+            yield from ((policy, predictor) for policy in TOLD)
+
+
+def table(options: argparse.Namespace, workload: str, load: float) -> None:
+    """Print every policy on one workload at one load."""
+    traces = [at_load(options.host, workload, load, options.requests, seed) for seed in range(options.seeds)]
+    stock = [measured(options.host, trace, STOCK, "law", seed) for seed, trace in enumerate(traces)]
+    mean, p99, waste = np.mean(stock, axis=0)
+    print(f"\n{workload}, load {load:g}: stock {mean:.0f}/{p99:.0f}, {waste:.1%} of the tokens in vain", flush=True)
+    for policy, predictor in rows(options.predictors):
+        found = [measured(options.host, trace, policy, predictor, seed) for seed, trace in enumerate(traces)]
+        ratio = np.mean([run[:2] / base[:2] for run, base in zip(found, stock, strict=True)], axis=0)
+        vain = np.mean([run[2] for run in found])
+        cell = "did not end" if np.isnan(vain) else f"{ratio[0]:5.2f}/{ratio[1]:4.2f} {vain:6.1%}"
+        print(f"  {policy:22} {predictor:14} {cell}", flush=True)
+
+
+def main() -> None:
+    """Print a table for every workload and load."""
+    split = str.split
+    parser = argparse.ArgumentParser(description="load-line against every published policy and the watermark")
+    parser.add_argument("--quick", action="store_true", help="one load, one seed, 1,500 requests")
+    parser.add_argument("--host", choices=("serving", "rounds"), default="serving")
+    parser.add_argument("--workloads", type=lambda text: split(text, ","), default=list(WORKLOADS))
+    parser.add_argument("--loads", type=lambda text: [float(x) for x in split(text, ",")], default=[0.8, 1.1, 1.3, 1.5])
+    parser.add_argument("--predictors", type=lambda text: split(text, ","), default=["law", "lognormal:0.5", "exact"])
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--requests", type=int, default=3000)
+    options = parser.parse_args()
+    if options.quick:
+        options.loads, options.seeds, options.requests = [1.1], 1, 1500
+    for workload in options.workloads:
+        for load in options.loads:
+            table(options, workload, load)
+
+
+if __name__ == "__main__":
+    main()
