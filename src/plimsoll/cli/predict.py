@@ -54,11 +54,7 @@ def train(
         "coverage": model.coverage,
         "bytes": out.stat().st_size,
     }
-    print(
-        json.dumps(answer)
-        if as_json
-        else f"{out}: trained on {model.rows} requests; --predictor learned:{out}"
-    )
+    print(json.dumps(answer) if as_json else f"{out}: trained on {model.rows} requests; --predictor learned:{out}")
 
 
 @app.command
@@ -93,7 +89,7 @@ def evaluate(
     """
     from ..predict.evaluate import evaluate_model, evaluate_splits
     from ..predict.model import load
-    from ..predict.present import draw, table
+    from ..predict.present import table
     from ..source import read_trace
 
     trained = load(model) if model else None
@@ -101,7 +97,9 @@ def evaluate(
     parameters = (trace, splits, theta, coverage, seed, embed)
     found = evaluate_model(trained, trace) if trained else evaluate_splits(*parameters)
     if picture:
-        draw(found, trace.name, picture)
+        from ..report.calibration import write_calibration
+
+        write_calibration(picture, trace.name, found.calibration)
     if as_json:
         print(json.dumps({"schema": 1, "trace": log, "requests": len(trace), **found._asdict()}))
     else:

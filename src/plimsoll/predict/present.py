@@ -1,12 +1,7 @@
-"""An evaluation for the eye: tables on the terminal, the calibration picture."""
+"""An evaluation for the eye: tables on the terminal."""
 
 from __future__ import annotations
 
-from importlib import import_module
-from pathlib import Path
-from typing import Any
-
-from ..atomic import replacing
 from .evaluate import Evaluation
 
 COLUMNS = ("spearman", "kendall", "mae_log", "pinball", "bit_accuracy", "coverage")
@@ -30,19 +25,6 @@ def table(found: Evaluation) -> None:
     levels.add_row("observed", *(f"{share:.2f}" for share in found.calibration.values()))
     for part in (scores, bits, levels):
         console.print(part)
-
-
-def draw(found: Evaluation, name: str, path: Path) -> None:
-    """Write the calibration picture: observed against stated share, one HTML file."""
-    go: Any = import_module("plotly.graph_objects")
-    stated = [float(level) for level in found.calibration]
-    figure = go.Figure(layout={"title": {"text": f"Calibration of the learned predictor on {name}"}})
-    figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", name="perfect", line={"dash": "dot"})
-    figure.add_scatter(x=stated, y=list(found.calibration.values()), mode="lines+markers", name="learned")
-    figure.update_xaxes(title="stated share of outputs below", range=[0, 1])
-    figure.update_yaxes(title="observed share", range=[0, 1], scaleanchor="x")
-    with replacing(path) as part:
-        figure.write_html(part, include_plotlyjs=True)
 
 
 def _title(found: Evaluation) -> str:

@@ -54,8 +54,8 @@ def report_page(trace: Trace, runs: Sequence[Run]) -> str:
     styles = run_styles(runs)
     data, columns = _data(trace, seen, shown, panels, pair)
     words = summary(runs)
-    script = "\n".join(_viewer(f"{name}.js") for name in _SCRIPTS)
-    style = _viewer("style.css")
+    script = "\n".join(viewer_file(f"{name}.js") for name in _SCRIPTS)
+    style = viewer_file("style.css")
     return _TEMPLATE.format(
         policy=_policy(script),
         name=escape(trace.name),
@@ -83,7 +83,8 @@ def run_styles(runs: Sequence[Run]) -> list[str]:
     return [f"s{policy % 8} d{(policy // 8 + predictor) % 4}" for policy, predictor in places]
 
 
-def _viewer(name: str) -> str:
+def viewer_file(name: str) -> str:
+    """A script or the style of the viewer."""
     return files("plimsoll.report").joinpath("viewer", name).read_text(encoding="utf-8")
 
 
