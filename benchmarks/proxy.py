@@ -134,9 +134,7 @@ def main() -> None:
         for port in (behind, before):
             asyncio.run(load(port, ask.rate, 2, seed=0))
         before_s = processor_s(children[1].pid)
-        print(
-            f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; {ask.rate:g} requests/s, half streamed"
-        )
+        print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; {ask.rate:g} requests/s, half streamed")
         columns = ("direct p50", "p99", "proxy p50", "p99", "added p50", "p99")
         print("turn " + "{:>11} {:>6} {:>11} {:>6} {:>11} {:>6}".format(*columns))
         rows: list[tuple[float, ...]] = []

@@ -42,9 +42,7 @@ print(json.dumps(runs))
 def python(code: str, folder: Path, **environment: str) -> str:
     """What a new process prints."""
     command = [sys.executable, "-c", textwrap.dedent(code)]
-    done = subprocess.run(
-        command, cwd=folder, env=os.environ | environment, capture_output=True, text=True, check=True
-    )
+    done = subprocess.run(command, cwd=folder, env=os.environ | environment, capture_output=True, text=True, check=True)
     return done.stdout.strip()
 
 

@@ -86,8 +86,6 @@ def fetch(name: str, folder: str | Path | None = None, traces: Mapping[str, Publ
         file: str = pooch.retrieve(trace.url, f"sha256:{trace.sha256}", name + trace.ending, str(place))  # pyright: ignore[reportUnknownMemberType]
         return Path(file)
     except ValueError as error:
-        raise InputError(
-            f"{name}: what {trace.url} sent is not what was published (sha256 differs)"
-        ) from error
+        raise InputError(f"{name}: what {trace.url} sent is not what was published (sha256 differs)") from error
     except OSError as error:
         raise InputError(f"{name}: cannot be fetched from {trace.url}: {error}") from error

@@ -182,9 +182,7 @@ def worst_instance(play: Play, bound: Callable[[Trace, int], float], search: Sea
     return Worst(best.trace, best.capacity, best.total, best.bound, search.restarts + search.steps)
 
 
-def _judge(
-    play: Play, bound: Callable[[Trace, int], float], search: Search, rows: Ints, tried: int
-) -> Worst | None:
+def _judge(play: Play, bound: Callable[[Trace, int], float], search: Search, rows: Ints, tried: int) -> Worst | None:
     trace = Trace.of([(a, s, o) for a, s, o in rows], f"worst instance, seed {search.seed}")
     try:
         finish = play(trace)
@@ -192,9 +190,7 @@ def _judge(
         return None
     if not np.all(np.isfinite(finish)):
         return None
-    return Worst(
-        trace, search.capacity, float((finish - trace.arrival).sum()), bound(trace, search.capacity), tried
-    )
+    return Worst(trace, search.capacity, float((finish - trace.arrival).sum()), bound(trace, search.capacity), tried)
 
 
 def _request(rng: np.random.Generator, search: Search, prompt: int | None) -> tuple[int, int, int]:

@@ -90,9 +90,7 @@ def check(arrival: Any, prompt: Any, output: Any, capacity: int) -> tuple[Ints, 
         raise InputError(f"capacity: must be at least 1, not {capacity}")
     if len(a) and int((s + o).max()) > capacity:
         i = int((s + o).argmax())
-        raise CapacityError(
-            f"row {i}: prompt {s[i]} + output {o[i]} can never fit a capacity of {capacity} tokens"
-        )
+        raise CapacityError(f"row {i}: prompt {s[i]} + output {o[i]} can never fit a capacity of {capacity} tokens")
     return a, s, o
 
 

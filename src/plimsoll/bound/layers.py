@@ -54,9 +54,7 @@ class Outcome(NamedTuple):
     whole: bool
 
 
-def explore(
-    problem: Problem, tables: Guide, upper: int, room: int, width: int, stop: Callable[[], bool]
-) -> Outcome:
+def explore(problem: Problem, tables: Guide, upper: int, room: int, width: int, stop: Callable[[], bool]) -> Outcome:
     """Look for a schedule that costs less than ``upper``.
 
     Parameters

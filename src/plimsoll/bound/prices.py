@@ -157,9 +157,7 @@ class Pay(NamedTuple):
     request: npt.NDArray[np.int32]
 
 
-def large_pay(
-    problem: Problem, states: States, large: npt.NDArray[np.bool_], floor: int, prices: Prices
-) -> Pay:
+def large_pay(problem: Problem, states: States, large: npt.NDArray[np.bool_], floor: int, prices: Prices) -> Pay:
     """What a finish at each peak and round costs: latency, less the reward, plus the tokens below the floor."""
     shape = (int(states.level.max(initial=0)) + 1, len(prices.price))
     pay = Pay(np.full(shape, NEVER), np.zeros(shape, np.int32))
@@ -175,9 +173,7 @@ def ramp_sums(price: Floats) -> tuple[Floats, Floats]:
 
 
 @njit()
-def _fill_pay(
-    problem: Problem, rows: Ints, floor: int, reward: Floats, paid: Floats, moment: Floats, pay: Pay
-) -> None:
+def _fill_pay(problem: Problem, rows: Ints, floor: int, reward: Floats, paid: Floats, moment: Floats, pay: Pay) -> None:
     a, s, o, w, _ = problem
     for j in rows:
         peak = s[j] + o[j]

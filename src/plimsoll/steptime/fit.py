@@ -78,9 +78,7 @@ def fit_profile(profile: Profile) -> Fit:
     near = (rows["context"] >= CONTEXTS[0]) & (rows["context"] <= CONTEXTS[1]) & (rows["kv"] <= MOST_CONTEXT)
     short = rows["C"] <= CONTEXTS[1]
     decode, decode_error = _law(rows, near & (rows["P"] == 0), ["kv"], hats=True)
-    prefill, prefill_error = _law(
-        rows, short & (rows["P"] > 0) & (rows["D"] == 0), ["1", "P", "P2", "PC", "C"]
-    )
+    prefill, prefill_error = _law(rows, short & (rows["P"] > 0) & (rows["D"] == 0), ["1", "P", "P2", "PC", "C"])
     mixed, mixed_error = _law(
         rows, near & short & (rows["P"] > 0) & (rows["D"] > 0), ["1", "D", "kv", "P", "P2", "PC", "C", "PD"]
     )
@@ -174,9 +172,7 @@ def fit_steps(decodes: Floats, context: Floats, chunk: Floats, earlier: Floats, 
         if rows.sum() < 10:
             raise InputError(f"steptime fit: {int(rows.sum())} {kind} logged; needs at least 10")
     batch, step = _seen(DECODES, decodes[pure]), _seen(TOKENS, (decodes + chunk)[filled])
-    decode, decode_error = _relative(
-        np.column_stack([context[pure], _hats(batch, decodes[pure])]), seconds[pure]
-    )
+    decode, decode_error = _relative(np.column_stack([context[pure], _hats(batch, decodes[pure])]), seconds[pure])
     sums = np.column_stack([context, chunk**2, chunk * earlier])[filled]
     law, error = _relative(np.column_stack([sums, _hats(step, (decodes + chunk)[filled])]), seconds[filled])
     kv, square, cross = law[:3].tolist()

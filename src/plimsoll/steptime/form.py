@@ -48,17 +48,13 @@ class StepTime:
 
 def unit() -> StepTime:
     """Every step takes one second: the discrete-round model."""
-    return StepTime(
-        "unit", "exact: one second a step", pack(0.0, NONE[:5], NONE, ([1.0], [1.0]), ([1.0], [1.0]), FLAT)
-    )
+    return StepTime("unit", "exact: one second a step", pack(0.0, NONE[:5], NONE, ([1.0], [1.0]), ([1.0], [1.0]), FLAT))
 
 
 def linear(fixed: float, per_token: float) -> StepTime:
     """``fixed + per_token * tokens`` seconds, the batch-time law of Bari et al. and others."""
     line = ([0.0, 1.0], [fixed, fixed + per_token])
-    return StepTime(
-        f"linear:{fixed:g}:{per_token:g}", "exact: given", pack(0.0, NONE[:5], NONE, line, line, FLAT)
-    )
+    return StepTime(f"linear:{fixed:g}:{per_token:g}", "exact: given", pack(0.0, NONE[:5], NONE, line, line, FLAT))
 
 
 def table(tokens: list[float], seconds: list[float]) -> StepTime:
@@ -92,9 +88,7 @@ def from_file(path: Path) -> StepTime:
     """
     try:
         entry = tomllib.loads(path.read_text())["fit"][0]
-        return StepTime(
-            f"{entry['model']} on {entry['gpu']}", f"fitted: {entry['source']}", _coefficients(entry)
-        )
+        return StepTime(f"{entry['model']} on {entry['gpu']}", f"fitted: {entry['source']}", _coefficients(entry))
     except (OSError, KeyError, IndexError, TypeError, ValueError) as error:
         raise InputError(f"{path}: not a file of fitted step times ({error})") from error
 
@@ -111,9 +105,7 @@ def parse(text: str) -> StepTime:
         raise InputError(f"--steptime {text}: {error}") from error
     if text.endswith(".toml"):
         return from_file(Path(text))
-    raise InputError(
-        f"--steptime {text}: unit, linear:FIXED:PER_TOKEN or a .toml file of plimsoll steptime fit"
-    )
+    raise InputError(f"--steptime {text}: unit, linear:FIXED:PER_TOKEN or a .toml file of plimsoll steptime fit")
 
 
 def _shipped() -> list[dict[str, Any]]:
@@ -128,8 +120,6 @@ def _coefficients(entry: dict[str, Any]) -> Floats:
         knots = [0.0, crossing, 2 * crossing]
         dense = [a, a + b * crossing, c + 2 * d * crossing]
         decode = [y + f * x for x, y in zip(knots, dense, strict=True)]
-        return pack(
-            e, [0.0, 0.0, g, h, 0.0], [0.0, f, e, 0.0, g, h, 0.0, 0.0], (knots, decode), (knots, dense), FLAT
-        )
+        return pack(e, [0.0, 0.0, g, h, 0.0], [0.0, f, e, 0.0, g, h, 0.0, 0.0], (knots, decode), (knots, dense), FLAT)
     tables = [(entry[name]["at"], entry[name]["seconds"]) for name in ("decode", "tokens", "sequences")]
     return pack(entry["kv"], entry["prefill"], entry["mixed"], tables[0], tables[1], tables[2])

@@ -24,9 +24,7 @@ Knots = tuple[list[float], list[float]]
 PREFILL, MIXED, COUNTS, TABLES = 1, 6, 14, 17
 
 
-def pack(
-    kv: float, prefill: list[float], mixed: list[float], decode: Knots, tokens: Knots, sequences: Knots
-) -> Floats:
+def pack(kv: float, prefill: list[float], mixed: list[float], decode: Knots, tokens: Knots, sequences: Knots) -> Floats:
     """The coefficient array.
 
     Parameters

@@ -46,7 +46,5 @@ def kv_blocks(
     free -= model.parameters * model.weight_bytes / tp + activations
     blocks = math.floor(free / (block_size * model.kv_bytes(tp, kv_bytes)))
     if blocks < 1:
-        raise InputError(
-            f"--model: {model.name} at tp {tp} leaves no memory for a KV cache on {gpu.name}; raise --tp"
-        )
+        raise InputError(f"--model: {model.name} at tp {tp} leaves no memory for a KV cache on {gpu.name}; raise --tp")
     return blocks

@@ -55,9 +55,7 @@ def read_profile(folder: Path, gpu: str, model: str, tp: int) -> Profile:
     attention = _table(folder, device, shape, tp, "attention")
     per_sequence = _table(folder, device, shape, tp, "per_sequence")
     if dense is None or attention is None or per_sequence is None:
-        raise InputError(
-            f"{folder}: needs the dense, attention and per_sequence tables of {gpu}, {model}, tp {tp}"
-        )
+        raise InputError(f"{folder}: needs the dense, attention and per_sequence tables of {gpu}, {model}, tp {tp}")
     degree = tp
     moe = _table(folder, device, shape, tp, "moe")
     if moe is None:
@@ -93,9 +91,7 @@ def dense_seconds(profile: Profile) -> tuple[Floats, Floats]:
 
 def sequence_seconds(profile: Profile) -> tuple[Floats, Floats]:
     """Requests that sample a token and the seconds of the output head and the sampler."""
-    return _summed(
-        profile.per_sequence, "sequences", dict.fromkeys(profile.per_sequence["layer"].unique(), 1.0)
-    )
+    return _summed(profile.per_sequence, "sequences", dict.fromkeys(profile.per_sequence["layer"].unique(), 1.0))
 
 
 def _summed(table: pl.DataFrame, over: str, calls: dict[str, float]) -> tuple[Floats, Floats]:
@@ -118,10 +114,7 @@ def _experts_seconds(profile: Profile, tokens: Floats) -> Floats:
     rows = {t[0]: part.sort("activated_experts") for t, part in profile.moe.group_by("tokens")}
     known = np.array(sorted(rows), float)
     at_known = np.array(
-        [
-            np.interp(activated, rows[t]["activated_experts"].to_numpy(), rows[t]["time_us"].to_numpy())
-            for t in known
-        ]
+        [np.interp(activated, rows[t]["activated_experts"].to_numpy(), rows[t]["time_us"].to_numpy()) for t in known]
     )
     seconds = [float(np.interp(t, known, at_known[:, j])) for j, t in enumerate(tokens)]
     return np.array(seconds) * 1e-6 * profile.moe_tp / profile.tp
@@ -145,8 +138,6 @@ def read_steps(path: Path) -> tuple[Floats, Floats, Floats, Floats, Floats]:
     for name in rows.columns:
         bad = rows.with_row_index().filter(~(pl.col(name) >= 0) | pl.col(name).is_null())
         if len(bad):
-            raise InputError(
-                f"{path}: row {bad['index'][0] + 1}, column {name}: {bad[name][0]} is not a number from 0"
-            )
+            raise InputError(f"{path}: row {bad['index'][0] + 1}, column {name}: {bad[name][0]} is not a number from 0")
     decodes, context, chunk, earlier, seconds = (rows[name].to_numpy() for name in rows.columns)
     return decodes, context, chunk, earlier, seconds
