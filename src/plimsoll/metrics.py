@@ -32,6 +32,14 @@ def tpot(result: Result) -> Floats:
         return np.where(result.output > 1, (result.finish - result.first_token) / (result.output - 1), np.nan)
 
 
+def goodput(result: Result, ttft_s: float = np.inf, tpot_s: float = np.inf, latency_s: float = np.inf) -> float:
+    """Requests per unit of time that finished within every given limit, over the makespan (DistServe, OSDI 2024)."""
+    paced = np.nan_to_num(tpot(result)) <= tpot_s  # one token has no pace
+    good = (ttft(result) <= ttft_s) & paced & (result.latency <= latency_s)
+    length = makespan(result)
+    return float(good.sum()) / length if length > 0 else 0.0
+
+
 def makespan(result: Result) -> float:
     """From the first arrival to the last finish."""
     finished = result.finish[np.isfinite(result.finish)]

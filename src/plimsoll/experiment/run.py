@@ -61,6 +61,7 @@ class Run:
             "unit": unit,
             "load": self.load,
             **told,
+            **({"serving": self.result.more} if self.host == "serving" else {}),
             "lower_bound_total": self.lower_bound_total,
             "ratio": self.ratio,
             "wall_s": wall_s,

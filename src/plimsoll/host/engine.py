@@ -82,6 +82,7 @@ JOB = np.dtype(
         ("placed", np.int64),  # its blocks, while it fills
         ("chunk", np.int64),  # tokens of its context in the next step
         ("part", np.int64),  # the last step in which it was marked to take part
+        ("extent", np.int64),  # blocks of its prompt that may be shared
         ("deepest", np.int64),  # the deepest shared node that it uses, or NONE
         ("fills", np.bool_),  # its shared nodes are its own to fill
         ("granted", np.int64),  # prompt tokens in the cache by the trace's word alone

@@ -7,15 +7,14 @@ import math
 from ..jit import njit
 from .engine import DECODES, FOREVER, IN_BATCH, Engine, context_of
 from .paged import blocks_of
-from .prefix import allocate, fill, give, in_use, join, release
+from .prefix import allocate, fill, give, join, release
 
 
 @njit()
-def room_for(e: Engine, i: int) -> tuple[int, int]:
-    """Blocks that request i needs to start, and those of them that others already hold for it."""
+def room_for(e: Engine, i: int) -> int:
+    """Blocks of request i's context when it starts, or of all that is reserved for it."""
     r = e.rules[0]
-    tokens = e.requests[i].prompt + 1 + r.reserve if r.reserve > 0 else context_of(e, i)
-    return blocks_of(tokens, r.block), in_use(e, i) if r.cached else 0
+    return blocks_of(e.requests[i].prompt + 1 + r.reserve if r.reserve > 0 else context_of(e, i), r.block)
 
 
 @njit()
@@ -30,7 +29,7 @@ def enter(e: Engine, i: int, left: int, tokens: int) -> int:
         hits = join(e, i)
         got = min(max(hits * r.block, job.granted), (context - 1) // r.block * r.block)
     job.computed, job.chunk = got, min(context - got, left)
-    place = blocks_of(got + job.chunk, r.block) if r.reserve == 0 else room_for(e, i)[0]
+    place = blocks_of(got + job.chunk, r.block) if r.reserve == 0 else room_for(e, i)
     job.placed = max(hits, place)
     allocate(e, job.placed - hits)
     if r.cached:

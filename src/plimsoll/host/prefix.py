@@ -83,27 +83,38 @@ def give(e: Engine, blocks: int) -> None:
 
 @njit()
 def climb(e: Engine, i: int) -> int:
-    """Write the shared nodes above leaf i to ``path``, the deepest first; return their number."""
+    """Write the nodes that request i shares whole to ``path``, the deepest first; return their number."""
     length, node = 0, e.nodes[i].parent
     while node != NONE:
-        e.path[length] = node
-        length += 1
-        node = e.nodes[node].parent
+        this = e.nodes[node]
+        if this.depth + this.length <= e.jobs[i].extent:
+            e.path[length] = node
+            length += 1
+        node = this.parent
     return length
 
 
 @njit()
-def in_use(e: Engine, i: int) -> int:
-    """Blocks of request i's context that the cache holds and others use now."""
-    shared = 0
+def cost(e: Engine, i: int, blocks: int) -> int:
+    """Free blocks that request i takes when it starts with ``blocks`` blocks: what ``join`` leaves to be found.
+
+    What it finds in use by others costs nothing; what it finds in the queue of freed nodes is free no longer.
+    """
+    leaf = e.nodes[i]
+    hits, start, taken, fills = 0, 0, 0, True
     for x in range(climb(e, i) - 1, -1, -1):
         this = e.nodes[e.path[x]]
-        if this.users == 0:
+        fills = this.resident == this.length or this.users == 0
+        if hits == this.depth:
+            hits += this.resident
+            taken += this.resident if this.users == 0 else 0
+        start = this.depth + this.length if fills else hits
+        if not fills:
             break
-        shared += this.resident
-        if this.resident < this.length:
-            break
-    return shared
+    if leaf.resident > 0 and leaf.depth == start and start == hits:
+        hits += leaf.resident
+        taken += leaf.resident
+    return max(0, blocks - hits) + taken
 
 
 @njit()

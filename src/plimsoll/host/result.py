@@ -29,6 +29,7 @@ class Result:
     peak_tokens : the largest use of any step.
     mean_memory_use : share of M, over the run.
     wall_s : seconds spent in the event loop alone.
+    curve : shape (c, 4), time, running, waiting requests and used blocks, where the host was told to sample them.
     more : further figures of the host by name (events, recomputed tokens, energy, …).
     """
 
@@ -50,6 +51,7 @@ class Result:
     reason: str = ""
     client: Ints | None = None
     rejected: int = 0
+    curve: Floats | None = None
     more: dict[str, float] = field(default_factory=dict)
 
     def __len__(self) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError, PolicyError
+from ..jit import plain
 from ..policy.draw import new_dice
 from ..policy.protocol import ask, failed, has, parameters
 from ..policy.view import RUNNING, records
@@ -140,7 +141,7 @@ class Serving:
         engine = self._engine(trace, ready, turns, policy, predictor, law, seed)
         hooks = [ask(policy, hook, compiled) for hook in _HOOKS]
         hooks += [ask(predictor, hook, compiled) for hook in ("predict", "learn")]
-        run = loop.run if compiled else getattr(loop.run, "py_func", loop.run)
+        run = loop.run if compiled else plain(loop.run)
         clocked = int(np.isfinite(turns.arrival).sum())
         began = time.perf_counter()
         try:
@@ -148,7 +149,7 @@ class Serving:
         except (ArithmeticError, IndexError, ValueError, TypeError) as error:
             raise failed(error, policy) from error
         wall_s = time.perf_counter() - began
-        return self._result(trace, policy, ready.order, engine, law, attempts, wall_s)
+        return self._result(trace, policy, ready.order, engine, attempts, wall_s)
 
     def _rules(self, trace: Trace, policy: Any, cached: bool) -> Any:
         """The settings as the loop reads them."""
@@ -185,7 +186,7 @@ class Serving:
         clock["oldest"] = clock["newest"] = clock["head"] = NONE
         clock["due"] = FOREVER
         nodes, granted = share_tree(trace, ready.order, self.block_size) if cached else share_nothing(n)
-        jobs["granted"] = granted
+        jobs["granted"], jobs["extent"] = granted, nodes["depth"][:n]
         own = loop.LIMITS * has(policy, "limit") + loop.WAKES * has(policy, "wake")
         own += loop.LEARNS * (has(predictor, "predict") or has(predictor, "learn"))
         due, out, filling, late = np.zeros((4, room), np.int64)
@@ -205,9 +206,7 @@ class Serving:
             after = np.fmin(after, np.where(cancelled > 0, cancelled, np.inf))
         return after
 
-    def _result(
-        self, trace: Trace, policy: Any, order: Ints, engine: Engine, law: StepTime, attempts: Any, wall_s: float
-    ) -> Result:
+    def _result(self, trace: Trace, policy: Any, order: Ints, engine: Engine, attempts: Any, wall_s: float) -> Result:
         clock = engine.clock[0]
         _raise(int(clock.status), int(clock.fault), engine.requests, policy)
         _conserved(engine)
@@ -224,10 +223,12 @@ class Serving:
         return Result(
             "s", arrival, start, first_token, finish, trace.prompt, trace.output, predicted, evictions, attempts,
             self.capacity, int(clock.peak) * self.block_size, float(clock.area) / (self.capacity * length), wall_s,
-            "unstable" if reason else "ok", reason, trace.client, more=self._figures(engine, law, length),
+            "unstable" if reason else "ok", reason, trace.client,
+            curve=engine.curve[: clock.samples] if self.curve_s > 0 else None,
+            more=self._figures(engine, length),
         )  # fmt: skip
 
-    def _figures(self, engine: Engine, law: StepTime, length: float) -> dict[str, float]:
+    def _figures(self, engine: Engine, length: float) -> dict[str, float]:
         """Further figures of a run; energy and cost where the GPU is known."""
         clock = engine.clock[0]
         figures = {name: float(clock[name]) for name in ("overflows", "events")}

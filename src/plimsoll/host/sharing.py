@@ -76,9 +76,10 @@ def _by_hash(trace: Trace, order: Ints, size: int) -> tuple[Ints, Ints, Ints]:
                 node_of[name] = len(parent)
                 parent.append(above)
                 depth.append(j * unit // size)
-                width.append(max(0, end - j * unit // size))
+                width.append(0)
             above = node_of[name]
-        parent[i] = above
+            width[above] = max(width[above], end - depth[above])
+        parent[i], depth[i] = above, prompt // size if above != NONE else 0
     return np.array(parent), np.array(depth), np.array(width)
 
 

@@ -41,6 +41,7 @@ from .engine import (
 )  # fmt: skip
 from .paged import needed, steps_until
 from .places import enter, leave, room_for, settle, take, take_due
+from .prefix import cost
 
 OK, STUCK, CHURN, NOT_RUNNING, NAN, STOPPED = range(6)
 LIMITS, WAKES, LEARNS = 1, 2, 4  # bits of ``own``: hooks that the policy or the predictor brings itself
@@ -141,9 +142,9 @@ def hear(
             take(e, 1)
             c.lost += e.jobs[i].computed if e.jobs[i].computed != DECODES else e.jobs[i].offset + c.step
             leave(e, i, False)
-            c.changed = True
         if was in (IN_BATCH, WAITING):
             e.jobs[i].status = CANCELLED
+            c.changed = True
             c.done += 1
             follow(e, i, coming)
 
@@ -173,10 +174,11 @@ def make_room(rank: Any, evict: Any, e: Engine, waiting: Any, attempts: Any) -> 
 def verdict_on(admit: Any, e: Engine, i: int, need: int, left: int) -> int:
     """The policy's answer for the head of the queue, and the engine's own: it starts only what fits."""
     c, r = e.clock[0], e.rules[0]
-    wanted, shared = room_for(e, i)
-    verdict = admit(see(e, need, shared), e.p, i)
+    wanted = room_for(e, i)
+    taken = cost(e, i, wanted) if r.cached else wanted
+    verdict = admit(see(e, need, wanted - taken), e.p, i)
     if verdict == START:
-        if wanted - shared > c.free - need - (r.watermark if c.k > 0 else 0):
+        if taken > c.free - need - (r.watermark if c.k > 0 else 0):
             return CHANGE
         if not r.chunked and context_of(e, i) > left and c.k > 0:
             return 1
@@ -226,8 +228,8 @@ def sample(e: Engine, queue: int, every: float) -> None:
 
 
 @njit()
-def next_event(wake: Any, e: Engine, clocked: int, coming: Any, alarms: Any) -> float:
-    """The next time at which something happens by the clock."""
+def next_heard(e: Engine, clocked: int, coming: Any, alarms: Any) -> float:
+    """The next time at which a request comes or a client gives up."""
     c, when = e.clock[0], math.inf
     if c.arrived < clocked:
         when = e.requests[c.arrived].arrival
@@ -235,8 +237,6 @@ def next_event(wake: Any, e: Engine, clocked: int, coming: Any, alarms: Any) -> 
         when = min(when, coming[0][0])
     if len(alarms) > 0:
         when = min(when, alarms[0][0])
-    if e.own & WAKES:
-        when = min(when, wake(see(e, needed(e.residue, c.step + 1), 0), e.p))
     return when
 
 
@@ -300,23 +300,28 @@ def run(rank, admit, evict, limit, select, wake, predict, learn, e, clocked, eve
     while c.done < n and c.status == OK:
         c.events += 1
         c.evicted = 0
-        settle(e)
+        if c.late > 0:
+            settle(e)
         if c.due <= c.step or (c.k > 0 and e.running[0].end <= c.step):
             depart(rank, learn, e, waiting, attempts, coming)
             if c.k == 0:
                 settle(e)
-        hear(rank, predict, e, clocked, waiting, coming, alarms, attempts)
+        if next_heard(e, clocked, coming, alarms) <= c.now:
+            hear(rank, predict, e, clocked, waiting, coming, alarms, attempts)
         if not r.together:  # prompts have steps of their own, before decodes
             start_some(admit, limit, e, waiting, skipped)
-        if r.together or c.filling == 0:
+        if (r.together or c.filling == 0) and (c.filling > 0 or c.free < c.k):  # else a block each is there
             make_room(rank, evict, e, waiting, attempts)
-        if r.together and c.evicted == 0 and len(waiting) > 0:
+        asked = len(waiting) > 0 and (c.changed or waiting[0][1] != c.head or c.step >= c.retry)
+        if asked and r.together and c.evicted == 0 and c.k + c.late < r.sequences:
             start_some(admit, limit, e, waiting, skipped)
         if every > 0.0:
             sample(e, len(waiting), every)
         if c.done == n or c.status != OK:
             break
-        when = next_event(wake, e, clocked, coming, alarms)
+        when = next_heard(e, clocked, coming, alarms)
+        if e.own & WAKES:
+            when = min(when, wake(see(e, needed(e.residue, c.step + 1), 0), e.p))
         if c.k == 0:
             idle_until(e, waiting, when)
         else:
