@@ -68,6 +68,16 @@ def test_the_default_learns(stock: real.Outcome, weights: Path) -> None:
     assert second.finish.mean() <= 0.8 * stock.finish.mean()
 
 
+def test_a_workload_is_learned(stock: real.Outcome, weights: Path) -> None:
+    """The predictor ``online`` looks at the prompts: it is better once it has seen the workload."""
+    with running(weights, {"policy": "svf", "predictor": "online", "share": 1.0}) as llm:
+        real.serve(llm, BURST)
+        learned = [real.serve(llm, BURST) for _ in range(3)][-1]
+        assert real.scheduler(llm).pilot.active
+    assert learned.tokens == stock.tokens
+    assert learned.finish.mean() <= 0.8 * stock.finish.mean()
+
+
 def test_priority_is_volume_without_a_plug_in(stock: real.Outcome, weights: Path) -> None:
     """The recipe of the proxy: stock vLLM, priority and a small watermark."""
     volume = BURST.prompt * BURST.output + BURST.output * (BURST.output + 1) // 2

@@ -95,6 +95,19 @@ def test_the_law_is_learned_from_finished_requests_alone() -> None:
     assert not math.isclose(before, after)
 
 
+def test_prompts_are_told_apart_once_they_have_been_seen() -> None:
+    policy, predictor = Options(policy="svf", predictor="online").load()
+    desk = Desk(policy, predictor, capacity=10**6, block=16)
+    short, long = list(range(10, 40)), list(range(100, 130))
+    for _ in range(80):
+        for ids, output in ((short, 5), (long, 500)):
+            slot = desk.add(30, 0.0, 4000, ids=ids)
+            desk.start(slot, 30)
+            desk.finish(slot, output)
+    told = [float(desk.requests[desk.add(30, 0.0, 4000, ids=ids)].predicted) for ids in (short, long)]
+    assert told[0] < 50 < told[1]
+
+
 def test_victims_until_enough_is_free() -> None:
     desk = Desk(Svf(engine=True), None, capacity=64, block=4)
     sizes = [(8, 9), (8, 40), (8, 20)]

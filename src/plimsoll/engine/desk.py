@@ -8,6 +8,7 @@ it did not (chunked prompts, speculative tokens).
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -74,8 +75,9 @@ class Desk:
 
     def _lay_out(self, policy: Any, predictor: Any, seed: int) -> None:
         rng = np.random.default_rng(seed)
-        one = Trace.of([(0.0, 1, 1)])  # what a predictor plans for: nothing is known yet
+        one = _alone(1, [1])  # what a predictor plans for: nothing is known yet
         belief = predictor.plan(one, rng) if predictor else one_kind(one.output, certain())
+        self._predictor, self._rng = predictor, rng
         self._survival = np.ascontiguousarray(np.vstack([belief.survival, certain()]), np.float64)
         self._certain = len(self._survival) - 1
         self._constant = float(belief.predicted[0]) if predictor else math.inf
@@ -106,7 +108,13 @@ class Desk:
         self._turn = 0
 
     def add(
-        self, prompt: int, arrival: float, most: int, hint: Hint | None = None, client: int = 0, now: float = 0.0
+        self,
+        prompt: int,
+        arrival: float,
+        most: int,
+        hint: Hint | None = None,
+        ids: Sequence[int] = (),
+        now: float = 0.0,
     ) -> int:
         """A request has arrived.
 
@@ -116,7 +124,7 @@ class Desk:
         arrival, now : seconds on one clock.
         most : most output tokens that the request allows.
         hint : what the client says about its length.
-        client : who sent it.
+        ids : the prompt's token ids, for predictors that look at them.
 
         Returns
         -------
@@ -126,11 +134,11 @@ class Desk:
             self._grow()
         i = self._free.pop()
         r = self.requests[i]
-        r.prompt, r.arrival, r.client = prompt, arrival, client
+        r.prompt, r.arrival, r.client = prompt, arrival, 0
         r.generated = r.evictions = r.turn = r.kind = 0
         r.scale = 0.0
         if len(self._facts):
-            self._facts[i] = 0.0
+            self._facts[i] = self._predictor.plan(_alone(prompt, ids), self._rng).columns[0]
         if len(self._row):
             self._columns[i] = self._row[0]
         r.predicted, r.lower, r.upper = min(self._constant, most), 1.0, float(most)
@@ -247,6 +255,13 @@ class Desk:
         self._columns = np.vstack([self._columns, np.repeat(self._row, n, axis=0)])
         if len(self._facts):
             self._facts = np.vstack([self._facts, np.zeros_like(self._facts)])
+
+
+def _alone(prompt: int, ids: Sequence[int]) -> Trace:
+    """One request as a trace, as far as it is known when it arrives."""
+    column = np.empty(1, object)
+    column[0] = list(ids)
+    return Trace(np.zeros(1), np.array([prompt]), np.ones(1, np.int64), more={"prompt_ids": column})
 
 
 def _plan(policy: Any, capacity: int) -> Plan:

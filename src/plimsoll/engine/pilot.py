@@ -79,7 +79,8 @@ class Pilot:
                 self._zero_s = request.arrival_time
             arrival = request.arrival_time - self._zero_s
             hint = read_hint(request, self.options.threshold)
-            number = self.desk.add(request.num_prompt_tokens, arrival, request.max_tokens, hint, now=self._now())
+            ids = request.prompt_token_ids or ()
+            number = self.desk.add(request.num_prompt_tokens, arrival, request.max_tokens, hint, ids, self._now())
             self._seats[request.request_id] = Seat(number)
             self._changed = True
         except Exception as error:
