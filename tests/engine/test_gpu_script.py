@@ -19,13 +19,13 @@ pytestmark = pytest.mark.engine
 def test_it_runs(engine: str, tmp_path: Path) -> None:
     root, out = Path(__file__).parents[2], tmp_path / "results.json"
     blocks = "127" if engine == "transformers" else "63"
-    small = ["--shape", "tiny", "--requests", "12", "--blocks", blocks, "--scale", "0.1", "--rates", "40,inf"]
+    small = ["--shape", "tiny", "--requests", "12", "--blocks", blocks, "--scale", "0.1", "--rates", "inf"]
     command = [sys.executable, "benchmarks/gpu_engine.py", "--engine", engine, *small, "--out", str(out)]
     environment = os.environ | {"PYTHONPATH": str(root / "src"), "VLLM_ENABLE_V1_MULTIPROCESSING": "1"}
     done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr[-3000:]
     told = json.loads(out.read_text())
-    assert [run["arm"] for run in told["runs"]] == ["fcfs", "svf", "1-bit svf", "mc-sf"] * 2
+    assert [run["arm"] for run in told["runs"]] == ["fcfs", "svf", "1-bit svf", "mc-sf"]
     for run in told["runs"]:
         assert 0 < run["ttft"]["mean"] <= run["latency"]["mean"] <= run["latency"]["p99"]
         assert run["steps"] > 10
