@@ -23,8 +23,10 @@ BURST = Burst.of(0)
 @contextmanager
 def running(folder: Path, plimsoll: dict[str, Any] | None = None, **options: Any) -> Iterator[Any]:
     llm = real.engine(folder, plimsoll, **options)
-    yield llm
-    real.close(llm)
+    try:
+        yield llm
+    finally:
+        real.close(llm)
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plimsoll.engine.flags import behind_proxy, plug_in
@@ -79,6 +79,7 @@ def test_no_file(tmp_path: Path) -> None:
         read_log(tmp_path / "none")
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 900), min_size=1, max_size=20))
 def test_lengths_add_up(values: list[int]) -> None:
     bounds = (10.0, 100.0, 1000.0, float("inf"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plimsoll.engine.waiting import Waiting
@@ -19,6 +19,7 @@ def queue() -> Waiting:
     return Waiting(lambda request: request.place, lambda request: request.name)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["join", "take", "leave", "aside", "back"]), st.integers(0, 9))))
 def test_it_is_a_sorted_list(events: list[tuple[str, int]]) -> None:
     waiting, model, aside = queue(), [], []

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plimsoll.errors import InputError
@@ -44,6 +44,7 @@ def test_a_restarted_proxy_ranks_behind_the_old_one() -> None:
     assert old.priority(100_000, 8_000) < new.priority(0)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 4000), min_size=1, max_size=60), st.integers(0, 10_000))
 def test_priority_is_the_mean_volume(outputs: list[int], prompt: int) -> None:
     law = OutputLaw(patience=1e18)

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plimsoll.proxy.answer import Answer
@@ -44,6 +44,7 @@ def test_what_is_no_object_is_left_to_the_engine(body: bytes) -> None:
 json_values = st.recursive(st.none() | st.integers() | st.text(), lambda inner: st.lists(inner, max_size=3))
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text(), json_values, max_size=5), st.integers(0, 2**62), st.booleans())
 def test_only_the_priority_changes(fields, priority: int, own: bool) -> None:
     if own:
@@ -64,6 +65,7 @@ def test_bytes_before_the_priority_are_untouched() -> None:
 STREAM = b"".join(b'data: {"choices":[{"text":"\\"completion_tokens\\": 99\\ndata: {"}]}\n\n' for _ in range(5))
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 500)), st.booleans())
 def test_answers_are_counted_across_any_chunks(cuts: list[int], usage: bool) -> None:
     stated = b'data: {"choices":[],"usage":{"prompt_tokens":12,"total_tokens":135,"completion_tokens":123}}\n\n'
