@@ -90,7 +90,7 @@ def test_priority_is_volume_without_a_plug_in(stock: real.Outcome, weights: Path
 
 
 def test_aborts_leave_nothing_behind(weights: Path) -> None:
-    with running(weights, {"policy": "svf", "predictor": "law"}) as llm:
+    with running(weights, {"policy": "svf", "predictor": "law", "share": 1.0}) as llm:
         engine, scheduler = llm.llm_engine, real.scheduler(llm)
         names = real.ask(llm, BURST)
         for _ in range(40):
@@ -115,7 +115,7 @@ def test_metrics_are_where_vllms_are(weights: Path) -> None:
         return REGISTRY.get_sample_value(name) or 0.0
 
     before = value("plimsoll:admitted_total"), value("plimsoll:decision_seconds_count")
-    with running(weights, {"policy": "svf", "predictor": "law"}) as llm:
+    with running(weights, {"policy": "svf", "predictor": "law", "share": 1.0}) as llm:
         real.serve(llm, Burst.of(2, n=10))
     assert value("plimsoll:admitted_total") - before[0] >= 10
     assert value("plimsoll:decision_seconds_count") - before[1] > 10

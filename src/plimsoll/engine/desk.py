@@ -260,7 +260,7 @@ class Desk:
 def _alone(prompt: int, ids: Sequence[int]) -> Trace:
     """One request as a trace, as far as it is known when it arrives."""
     column = np.empty(1, object)
-    column[0] = list(ids)
+    column[0] = list(ids) or [0]  # a prompt that cannot be seen is one word
     return Trace(np.zeros(1), np.array([prompt]), np.ones(1, np.int64), more={"prompt_ids": column})
 
 
