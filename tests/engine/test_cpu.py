@@ -71,13 +71,13 @@ def test_the_default_does_no_harm(stock: real.Outcome, weights: Path) -> None:
 
 
 def test_a_workload_is_learned(stock: real.Outcome, weights: Path) -> None:
-    """The predictor ``online`` looks at the prompts: it is better once it has seen the workload."""
+    """The predictor ``online`` looks at the prompts; nothing is known at first, and it is better than stock then too."""
     with running(weights, {"policy": "svf", "predictor": "online", "share": 1.0}) as llm:
-        real.serve(llm, BURST)
-        learned = [real.serve(llm, BURST) for _ in range(3)][-1]
+        first, _, learned = [real.serve(llm, BURST) for _ in range(3)]
         assert real.scheduler(llm).pilot.active
     assert learned.tokens == stock.tokens
-    assert learned.finish.mean() <= 0.8 * stock.finish.mean()
+    assert first.finish.mean() <= stock.finish.mean()
+    assert learned.finish.mean() <= 0.9 * stock.finish.mean()
 
 
 def test_priority_is_volume_without_a_plug_in(stock: real.Outcome, weights: Path) -> None:
