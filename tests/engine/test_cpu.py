@@ -71,7 +71,7 @@ def test_the_default_does_no_harm(stock: real.Outcome, weights: Path) -> None:
 
 
 def test_a_workload_is_learned(stock: real.Outcome, weights: Path) -> None:
-    """The predictor ``online`` looks at the prompts; nothing is known at first, and it is better than stock then too."""
+    """The predictor ``online`` looks at the prompts; knowing nothing at first, it is no worse than stock even then."""
     with running(weights, {"policy": "svf", "predictor": "online", "share": 1.0}) as llm:
         first, _, learned = [real.serve(llm, BURST) for _ in range(3)]
         assert real.scheduler(llm).pilot.active
