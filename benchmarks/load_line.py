@@ -15,11 +15,16 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from functools import cache
+from time import perf_counter
 from typing import Any
 
 import numpy as np
 
 from plimsoll import Trace, rounds, serving, simulate
+from plimsoll.policies.load_line import AT_COUNT, AT_STEP, LoadLine
+from plimsoll.policy.protocol import ask, parameters
+from plimsoll.policy.view import REQUEST, RUNNING, View, records
+from plimsoll.predict.survival import lognormal
 from plimsoll.workload import generate
 
 WORKLOADS = ("azure-conv", "azure-code", "reasoning", "mooncake")
@@ -103,6 +108,31 @@ def table(options: argparse.Namespace, workload: str, load: float) -> None:
         print(f"  {policy:22} {predictor:14} {cell}", flush=True)
 
 
+def cost(running: int = 256, rounds_of: int = 2000) -> None:
+    """Print the microseconds of one admission: the first at an instant, and each further candidate."""
+    policy = LoadLine()
+    rng = np.random.default_rng(0)
+    requests, batch = records(running + 1, REQUEST), records(running, RUNNING)
+    requests.prompt, requests.predicted = rng.integers(1, 2000, running + 1), rng.integers(1, 600, running + 1)
+    batch.id, batch.offset = np.arange(running), requests.prompt[:running] + rng.integers(0, 200, running)
+    capacity = int(1.02 * batch.offset.sum()) + 4096
+    plan = policy.plan(requests, capacity, rng)
+    numbers, admit = parameters(policy), ask(policy, "admit")
+    curve = lognormal(0.5)
+    free = capacity - int(batch.offset.sum())
+    view = View(0.0, 0, capacity, 16, free, 0, 0, requests, batch, curve, *plan, np.ones(6, np.int64))
+    seconds: dict[str, list[float]] = {"first": [], "further": []}
+    for _ in range(rounds_of):
+        plan.memory[AT_STEP] = -1.0
+        for name in seconds:
+            began = perf_counter()
+            admit(view, numbers, running)
+            seconds[name].append(perf_counter() - began)
+            plan.memory[AT_COUNT] = running
+    for name, values in seconds.items():
+        print(f"{name} candidate at an instant, {running} running: {1e6 * float(np.median(values)):.1f} µs")
+
+
 def main() -> None:
     """Print a table for every workload and load."""
     split = str.split
@@ -114,7 +144,10 @@ def main() -> None:
     parser.add_argument("--predictors", type=lambda text: split(text, ","), default=["law", "lognormal:0.5", "exact"])
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--requests", type=int, default=3000)
+    parser.add_argument("--cost", action="store_true", help="only the microseconds of a decision")
     options = parser.parse_args()
+    if options.cost:
+        return cost()
     if options.quick:
         options.loads, options.seeds, options.requests = [1.1], 1, 1500
     for workload in options.workloads:
