@@ -60,7 +60,7 @@ def guide(problem: Problem, states: States, floor: int, prices: Prices) -> Guide
     alone = np.zeros((len(large), horizon + 2))
     _fill_alone(problem, np.flatnonzero(~large), paid, moment, alone)
     upto = np.searchsorted(states.held, np.arange(problem.capacity + 1), side="right")
-    price, twin = prices.price, _twins(problem)
+    price, twin = prices.price, twins(problem)
     return Guide(
         stay, enter, states, pay.least, price, upto, large, reward, alone, rest, paid, moment, twin, floor
     )
@@ -78,7 +78,7 @@ def late_bound(problem: Problem, tables: Guide, prices: Prices, bound: float) ->
     return bound + float((late - now).min(initial=NEVER))
 
 
-def _twins(problem: Problem) -> Ints:
+def twins(problem: Problem) -> Ints:
     """For each request the last equal one before it, or -1; shape (n,)."""
     last: dict[tuple[int, ...], int] = {}
     twin = np.full(len(problem.arrival), -1)

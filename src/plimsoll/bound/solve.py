@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ import numpy.typing as npt
 
 from ..errors import InputError
 from ..trace import Trace
-from . import area, delay, guide, layers, levels, nodes, policies, prices, repair, search
+from . import area, delay, guide, layers, levels, makespan, nodes, order, policies, prices, repair, search
 from .problem import Ints, Problem, cost
 
 STATES = 5000  # of the dynamic program over levels
@@ -75,8 +76,11 @@ def bound(
     *,
     rounds_per_s: float = 20.0,
     weights: npt.ArrayLike | None = None,
+    objective: str = "latency",
+    method: str = "auto",
     seed: int = 0,
     tell: Callable[[Interval], None] | None = None,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> Interval:
     """The least total latency that any schedule of a trace could have had, or an interval around it.
 
@@ -90,15 +94,19 @@ def bound(
     time_limit : seconds, above 0. Ctrl-C ends sooner with what is known.
     rounds_per_s : an arrival at second t falls on round floor(t * rounds_per_s).
     weights : shape (n,), whole numbers of at least 1: bounds sum w_i latency_i in place of the total.
+    objective : "latency", the total, or "makespan", the round in which the last request finishes.
+    method : "auto", or "order": the order-based model in CP-SAT (extra ``optimum``).
     seed : of the local search.
     tell : called with the interval whenever it shrinks.
+    clock : what the time limit is measured on; ``time.process_time`` counts processor seconds, for figures that
+        do not depend on what else the machine does.
 
     Raises
     ------
     CapacityError
         If a request can never fit.
     InputError
-        If the time limit or a weight is out of range.
+        If the time limit or a weight is out of range, or the method needs an extra that is not installed.
 
     Examples
     --------
@@ -110,13 +118,24 @@ def bound(
     """
     if not time_limit > 0:
         raise InputError(f"time limit must be above 0 seconds, not {time_limit:g}")
+    for name, given, known_names in (
+        ("objective", objective, ("latency", "makespan")),
+        ("method", method, ("auto", "order")),
+    ):
+        if given not in known_names:
+            raise InputError(f"{name} must be {' or '.join(known_names)}, not {given}")
     trace.fitting(capacity)
     problem = problem_of(trace, capacity, rounds_per_s, weights)
     if not len(trace):
         return Interval(0, 0, 0.0, "area", np.zeros(0, np.int64))
-    known = Known(problem, time_limit, tell)
+    known = Known(problem, time_limit, objective == "makespan", tell, clock)
     with suppress(KeyboardInterrupt):
-        _narrow(known, seed)
+        if known.makespan:
+            known.offer(makespan.search(problem, seed, known.clock(time_limit / 6)))
+        if method == "order" or known.makespan:
+            _order(known, seed, method == "order")
+        else:
+            _narrow(known, seed)
     return replace(known.interval, seconds=known.seconds)
 
 
@@ -140,15 +159,23 @@ def problem_of(
 class Known:
     """What is known so far, and how long is left."""
 
-    def __init__(self, problem: Problem, time_limit: float, tell: Callable[[Interval], None] | None) -> None:
-        self.problem, self.time_limit, self._tell = problem, time_limit, tell
-        self.begin = time.perf_counter()
+    def __init__(
+        self,
+        problem: Problem,
+        time_limit: float,
+        last_finish: bool = False,
+        tell: Callable[[Interval], None] | None = None,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.problem, self.time_limit, self.makespan, self._tell = problem, time_limit, last_finish, tell
+        self._clock, self._begin = clock, clock()
         start = search.place(problem, search.first_order(problem))
-        self.interval = Interval(_area(problem), cost(problem, start), 0.0, "area", start)
+        lower = makespan.lower_bound(problem) if last_finish else _area(problem)
+        self.interval = Interval(lower, self._total(start), 0.0, "area", start)
 
     @property
     def seconds(self) -> float:
-        return time.perf_counter() - self.begin
+        return self._clock() - self._begin
 
     def done(self) -> bool:
         """True when the optimum is proved or time is up."""
@@ -161,7 +188,7 @@ class Known:
 
     def offer(self, start: Ints) -> None:
         """A feasible schedule; kept if it is the best."""
-        total = cost(self.problem, start)
+        total = self._total(start)
         if total < self.interval.upper:
             self._say(replace(self.interval, upper=total, starts=start))
 
@@ -174,6 +201,9 @@ class Known:
     def expanded(self, nodes: int) -> None:
         self.interval = replace(self.interval, nodes=self.interval.nodes + nodes)
 
+    def _total(self, start: Ints) -> int:
+        return int((start + self.problem.output).max()) if self.makespan else cost(self.problem, start)
+
     def _say(self, interval: Interval) -> None:
         self.interval = replace(interval, seconds=self.seconds)
         if self._tell is not None:
@@ -185,6 +215,22 @@ def _area(problem: Problem) -> int:
     a, s, o, w, m = problem
     alone = int(np.sum(w * o))
     return max(alone, int(w.min(initial=1)) * int(area.lower_bound(a, s, o, m))) if len(a) else 0
+
+
+def _order(known: Known, seed: int, required: bool) -> None:
+    """The order-based model for the rest of the time; passed over if it is not required and not installed."""
+    if not required and find_spec("ortools") is None:
+        return
+    if not known.makespan:
+        _improve(known, seed, known.time_limit / 30)
+    if known.done():
+        return
+    left = known.time_limit - known.seconds
+    answer = order.solve(known.problem, known.interval.starts, known.interval.lower, left, known.makespan, seed)
+    known.expanded(answer.nodes)
+    if answer.start is not None:
+        known.offer(answer.start)
+    known.at_least(answer.lower, "order")
 
 
 def _narrow(known: Known, seed: int) -> None:
