@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from . import policies as policies
+    from .bound.solve import bound as bound
     from .description import describe as describe
     from .experiment.run import compare as compare
     from .formats import write_trace as write_trace
@@ -29,12 +30,23 @@ _PUBLIC = {
     "write_trace": ("formats", "write_trace"),
 }
 
-__all__ = ["Trace", "compare", "describe", "policies", "read_trace", "rounds", "serving", "simulate", "write_trace"]
+__all__ = [
+    "Trace",
+    "bound",
+    "compare",
+    "describe",
+    "policies",
+    "read_trace",
+    "rounds",
+    "serving",
+    "simulate",
+    "write_trace",
+]
 
 
 def __getattr__(name: str) -> object:
-    if name == "policies":
-        return import_module(".policies", __name__)
+    if name in ("bound", "policies"):  # packages; the first is called like the function of its name
+        return import_module(f".{name}", __name__)
     if name not in _PUBLIC:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module, own = _PUBLIC[name]

@@ -180,3 +180,9 @@ def test_policies_make_feasible_schedules():
     found = dict(policies.schedules(p, steps(3)))
     assert {"svf", "mc-sf"} <= set(found)
     assert all(feasible(p, start) for start in found.values())
+
+
+def test_the_package_is_called_like_its_function():
+    import plimsoll
+
+    assert plimsoll.bound(Trace.of([(0, 1, 2)]), 3).upper == 2
