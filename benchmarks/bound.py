@@ -20,11 +20,11 @@ import numpy as np
 from cyclopts import App
 
 from plimsoll import Trace, read_trace, rounds, simulate
-from plimsoll.bound import levels, prices
-from plimsoll.bound.area import lower_bound
-from plimsoll.bound.problem import Problem, cost
-from plimsoll.bound.replay import confirmed
-from plimsoll.bound.solve import bound, problem_of
+from plimsoll.bounds import levels, prices
+from plimsoll.bounds.area import lower_bound
+from plimsoll.bounds.problem import Problem, cost
+from plimsoll.bounds.replay import confirmed
+from plimsoll.bounds.solve import bound, problem_of
 from plimsoll.errors import InputError
 
 app = App(help=__doc__)

@@ -16,7 +16,7 @@ figures and pictures. Imports follow it; `tests/test_imports.py` holds the order
 # Folders in the order of that flow; others follow in alphabetical order.
 FLOW = (
     "",
-    *("formats", "workload", "predict", "policy", "policies", "steptime", "host", "bound", "experiment", "report"),
+    *("formats", "workload", "predict", "policy", "policies", "steptime", "host", "bounds", "experiment", "report"),
     *("papers", "engine", "proxy", "cli"),
 )
 

@@ -24,7 +24,7 @@ LAYERS = (
     ("steptime",),
     ("host",),
     ("simulation", "metrics", "fairness"),
-    ("bound",),
+    ("bounds",),
     ("experiment",),
     ("report",),
     ("papers",),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from . import policies as policies
-    from .bound.solve import bound as bound
+    from .bounds.solve import bound as bound
     from .description import describe as describe
     from .experiment.run import compare as compare
     from .formats import write_trace as write_trace
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 # fast. No module may share a public name: importing it would hide the name.
 _PUBLIC = {
     "Trace": ("trace", "Trace"),
+    "bound": ("bounds.solve", "bound"),
     "compare": ("experiment.run", "compare"),
     "describe": ("description", "describe"),
     "read_trace": ("source", "read_trace"),
@@ -45,8 +46,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    if name in ("bound", "policies"):  # packages; the first is called like the function of its name
-        return import_module(f".{name}", __name__)
+    if name == "policies":
+        return import_module(".policies", __name__)
     if name not in _PUBLIC:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module, own = _PUBLIC[name]

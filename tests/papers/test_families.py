@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from plimsoll import Trace, rounds, simulate
-from plimsoll.bound.adversary import large_prompts, short_outputs, square_root
-from plimsoll.bound.area import area, combined, processing
-from plimsoll.bound.solve import bound
+from plimsoll.bounds.adversary import large_prompts, short_outputs, square_root
+from plimsoll.bounds.area import area, combined, processing
+from plimsoll.bounds.solve import bound
 from plimsoll.policies.flow import steady_memory
 from plimsoll.policies.geometric import slices
 from plimsoll.policies.regime import response_phases

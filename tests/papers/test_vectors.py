@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from plimsoll import Trace, rounds, simulate
-from plimsoll.bound import area
+from plimsoll.bounds import area
 from plimsoll.policy import volume
 from plimsoll.predict import bit
 from plimsoll.predict.error import Exact

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plimsoll import Trace, rounds, simulate
-from plimsoll.bound import area
+from plimsoll.bounds import area
 from plimsoll.policy import catalogue, load_policy
 
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from plimsoll.bound.adversary import two_point
-from plimsoll.bound.certificate import Certificate
-from plimsoll.bound.certify import certify
+from plimsoll.bounds.adversary import two_point
+from plimsoll.bounds.certificate import Certificate
+from plimsoll.bounds.certify import certify
 from plimsoll.errors import InputError
 from plimsoll.policies.geometric import Gba, GbaD, Gsa, GsaD, slices
 from plimsoll.policies.speculative import GsaSpec

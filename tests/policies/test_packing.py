@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from plimsoll.bound.certify import certify
+from plimsoll.bounds.certify import certify
 from plimsoll.errors import InputError
 from plimsoll.policies.packing import PackAndSchedule, exact_order, fits_together, greedy_order
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from plimsoll.bound.certify import certify
+from plimsoll.bounds.certify import certify
 from plimsoll.errors import InputError
 from plimsoll.policies.regime import Rect, Response, response_phases, widths
 

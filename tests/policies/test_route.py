@@ -5,7 +5,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from plimsoll.bound.certify import certify
+from plimsoll.bounds.certify import certify
 from plimsoll.errors import InputError
 from plimsoll.policies.route import ClairvoyantMix, RectMix, Route
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plimsoll import Trace, simulate
-from plimsoll.bound.certify import certify
+from plimsoll.bounds.certify import certify
 from plimsoll.errors import InputError
 from plimsoll.host.iterations import Iterations
 from plimsoll.policies.nested import NestedWait

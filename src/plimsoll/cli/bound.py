@@ -12,7 +12,7 @@ from cyclopts import App, Parameter
 from ..errors import InputError
 
 if TYPE_CHECKING:
-    from ..bound.solve import Interval
+    from ..bounds.solve import Interval
 
 app = App(name="bound", help="Certified lower bound on total latency and the best schedule known.")
 Json = Annotated[bool, Parameter(name="--json", negative="")]
@@ -73,7 +73,7 @@ def bound(
         return
     if trace is None:
         raise InputError("give a trace, or --worst POLICY")
-    from ..bound import solve
+    from ..bounds import solve
     from .source import capacity_for, load
 
     limit = capacity_for(trace, capacity, seed)
@@ -107,8 +107,8 @@ class Limits(NamedTuple):
 
 
 def _worst(policy: str, predictor: str, limits: Limits, time_limit: float, out: Path | None, as_json: bool) -> None:
-    from ..bound.adversary import Search
-    from ..bound.worst import find_worst
+    from ..bounds.adversary import Search
+    from ..bounds.worst import find_worst
 
     size = (limits.requests, limits.capacity, limits.horizon, limits.equal_prompts)
     search = Search(*size, max(1, limits.tries // 5), max(0, limits.tries - limits.tries // 5), limits.seed)

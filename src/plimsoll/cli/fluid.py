@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 if TYPE_CHECKING:
-    from ..bound.advice import Advice
+    from ..bounds.advice import Advice
 
 app = App(name="fluid", help="Fluid equilibrium, stability region and WAIT thresholds of a trace or of types.")
 Json = Annotated[bool, Parameter(name="--json", negative="")]
@@ -47,7 +47,7 @@ def fluid(
     seed : of a built-in workload.
     as_json : one JSON object on stdout.
     """
-    from ..bound.advice import advise, read_types
+    from ..bounds.advice import advise, read_types
     from ..policy.fluid import LinearStep, cluster
 
     given: dict[str, float] = {}

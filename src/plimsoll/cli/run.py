@@ -12,7 +12,7 @@ from cyclopts import App, Parameter
 from .options import Machine, Source, setting
 
 if TYPE_CHECKING:
-    from ..bound.certificate import Certificate
+    from ..bounds.certificate import Certificate
     from ..host.result import Result
 
 app = App(name="run", help="Run one policy on a trace.")
@@ -71,7 +71,7 @@ def run(
 
 
 def _checks(policy: str, result: Result) -> list[Certificate]:
-    from ..bound.certify import certify
+    from ..bounds.certify import certify
     from ..policy import load_policy
 
     return certify(load_policy(policy), result)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..bound.area import lower_bound
+from ..bounds.area import lower_bound
 from ..description import load
 from ..host.result import Result
 from ..metrics import figures

@@ -61,9 +61,7 @@ def guide(problem: Problem, states: States, floor: int, prices: Prices) -> Guide
     _fill_alone(problem, np.flatnonzero(~large), paid, moment, alone)
     upto = np.searchsorted(states.held, np.arange(problem.capacity + 1), side="right")
     price, twin = prices.price, twins(problem)
-    return Guide(
-        stay, enter, states, pay.least, price, upto, large, reward, alone, rest, paid, moment, twin, floor
-    )
+    return Guide(stay, enter, states, pay.least, price, upto, large, reward, alone, rest, paid, moment, twin, floor)
 
 
 def late_bound(problem: Problem, tables: Guide, prices: Prices, bound: float) -> float:

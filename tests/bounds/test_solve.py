@@ -3,10 +3,10 @@ import pytest
 from hypothesis import given, settings
 
 from plimsoll import Trace
-from plimsoll.bound import delay, guide, layers, levels, policies, prices, repair, search
-from plimsoll.bound.problem import cost, feasible
-from plimsoll.bound.replay import confirmed
-from plimsoll.bound.solve import bound, problem_of
+from plimsoll.bounds import delay, guide, layers, levels, policies, prices, repair, search
+from plimsoll.bounds.problem import cost, feasible
+from plimsoll.bounds.replay import confirmed
+from plimsoll.bounds.solve import bound, problem_of
 from plimsoll.errors import CapacityError, InputError
 
 from .exhaustive import optimum
@@ -182,7 +182,7 @@ def test_policies_make_feasible_schedules():
     assert all(feasible(p, start) for start in found.values())
 
 
-def test_the_package_is_called_like_its_function():
+def test_the_public_name_is_the_function():
     import plimsoll
 
     assert plimsoll.bound(Trace.of([(0, 1, 2)]), 3).upper == 2

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from plimsoll import rounds, simulate
-from plimsoll.bound.adversary import (
+from plimsoll.bounds.adversary import (
     Search,
     large_prompts,
     short_outputs,

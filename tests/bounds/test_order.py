@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 
 from plimsoll import Trace
-from plimsoll.bound import makespan, order, search
-from plimsoll.bound.problem import cost, feasible
-from plimsoll.bound.solve import bound
+from plimsoll.bounds import makespan, order, search
+from plimsoll.bounds.problem import cost, feasible
+from plimsoll.bounds.solve import bound
 from plimsoll.errors import InputError
 
 from .exhaustive import optimum

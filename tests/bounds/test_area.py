@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plimsoll.bound import area
+from plimsoll.bounds import area
 from plimsoll.errors import CapacityError, InputError
 
 from .exhaustive import optimum

@@ -111,7 +111,7 @@ def bound(
     Examples
     --------
     >>> from plimsoll import Trace
-    >>> from plimsoll.bound.solve import bound
+    >>> from plimsoll.bounds.solve import bound
     >>> found = bound(Trace.of([(0, 1, 1), (0, 1, 1), (0, 1, 3), (0, 1, 3)]), capacity=5, time_limit=10)
     >>> found.lower, found.upper, found.proved
     (12, 12, True)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from plimsoll.bound.advice import advise, read_types
+from plimsoll.bounds.advice import advise, read_types
 from plimsoll.errors import InputError
 from plimsoll.policy.fluid import LinearStep, Types
 

@@ -1,0 +1,1 @@
+"""Bounds, optima, the fluid limit and adversaries."""
