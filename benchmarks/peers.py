@@ -1,6 +1,6 @@
 """The serving host beside the fastest public simulator, NVIDIA Dynamo's mocker, on the same requests.
 
-    python benchmarks/peers.py --peer PATH_TO_A_PYTHON_WITH_ai-dynamo-runtime
+    python benchmarks/peers.py --peer PYTHON   # one with ai-dynamo-runtime==1.5.1
 
 Two loads of 10,000 chat requests, interleaved, medians of five; the mocker's time is its own replay call, ours the
 whole of ``simulate``. Peak memory is of each process; ours also holds the compiler's libraries.
@@ -79,7 +79,7 @@ def mocker(python: str, requests: int, rate: float) -> tuple[float, float]:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--peer", help="a Python with ai-dynamo-runtime")
+    parser.add_argument("--peer", help="a Python with ai-dynamo-runtime 1.5.1 (1.6 has another interface)")
     parser.add_argument("--ours", nargs=3, metavar=("REQUESTS", "RATE", "REPEAT"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.ours:
