@@ -51,7 +51,7 @@ def lengths(before: Histogram, after: Histogram) -> npt.NDArray[np.int64]:
     Examples
     --------
     >>> lengths(Histogram({10.0: 0, 20.0: 0}, 0), Histogram({10.0: 1, 20.0: 2}, 21)).tolist()
-    [7, 14]
+    [5, 16]
     """
     bounds = sorted(after.buckets)
     new = np.diff([after.buckets[bound] - before.buckets.get(bound, 0.0) for bound in bounds], prepend=0.0)
