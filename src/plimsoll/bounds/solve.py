@@ -111,13 +111,8 @@ def bound(
     Examples
     --------
     >>> from plimsoll import Trace
-<<<<<<< HEAD:src/plimsoll/bounds/solve.py
     >>> from plimsoll.bounds.solve import bound
-    >>> found = bound(Trace.of([(0, 1, 1), (0, 1, 1), (0, 1, 3), (0, 1, 3)]), capacity=5, time_limit=10)
-=======
-    >>> from plimsoll.bound.solve import bound
     >>> found = bound(Trace.of([(0, 1, 1), (0, 1, 1), (0, 1, 3), (0, 1, 3)]), capacity=5, time_limit=60)
->>>>>>> f6e708a (Doctests):src/plimsoll/bound/solve.py
     >>> found.lower, found.upper, found.proved
     (12, 12, True)
     """
