@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from .host.result import Result
-from .policy.load import load_policy
+from .policy.load import default_predictor, load_policy
 from .predict.load import load_predictor
 from .progress import Progress
 from .trace import Floats, Trace
@@ -37,7 +37,7 @@ def simulate(
     trace: Trace,
     policy: Any,
     host: Host,
-    predictor: Any = "exact",
+    predictor: Any = None,
     seed: int = 0,
     compiled: bool = True,
     progress: Progress | None = None,
@@ -49,7 +49,7 @@ def simulate(
     trace : n requests.
     policy : a policy, or its name as on the command line (``"svf"``, ``"my.py:ShortestFirst:share=0.1"``).
     host : ``rounds(capacity=…)`` or ``serving(…)``.
-    predictor : a predictor, or its name (``"exact"``, ``"noisy:0.2"``).
+    predictor : a predictor, or its name (``"exact"``, ``"noisy:0.2"``); left out: what the policy asks for, or exact.
     seed : of the predictor's and the policy's random draws.
     compiled : False runs the policy and the event loop as plain Python, slowly.
     progress : told how far the run is.
@@ -67,4 +67,6 @@ def simulate(
     >>> simulate(Trace.of([(0, 2, 3), (0, 1, 2)]), "svf", rounds(capacity=10)).finish
     array([3., 2.])
     """
-    return host.run(trace, load_policy(policy), load_predictor(predictor), seed, compiled, progress)
+    made = load_policy(policy)
+    believed = load_predictor(default_predictor(made) if predictor is None else predictor)
+    return host.run(trace, made, believed, seed, compiled, progress)

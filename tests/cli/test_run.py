@@ -82,6 +82,14 @@ def test_compare_ranks_and_crosses_predictors(trace):
     assert means == sorted(means)
 
 
+def test_a_policy_brings_its_own_predictor_unless_one_is_named(trace):
+    words = ("compare", trace, "--capacity", 10, "--policies", "svf,load-line", "--json")
+    told = {r["policy"]: r["predictor"] for r in json.loads(plimsoll(*words).stdout)["runs"]}
+    assert told == {"svf": "exact", "load-line": "law"}
+    named = json.loads(plimsoll(*words, "--predictor", "noisy:0.1").stdout)["runs"]
+    assert {r["predictor"] for r in named} == {"noisy:0.1"}
+
+
 def test_the_table_says_when_memory_hardly_binds(trace):
     out = plimsoll("compare", trace, "--capacity", 1000, "--policies", "fcfs,svf").stdout
     assert "order will matter little" in out

@@ -20,7 +20,7 @@ def compare(
     trace: str,
     *,
     policies: str = POLICIES,
-    predictor: str = "exact",
+    predictor: str | None = None,
     predictors: str | None = None,
     report: Path | None = None,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
@@ -33,7 +33,7 @@ def compare(
     ----------
     trace : a file in any known format, or a built-in workload such as azure-conv or lmsys?rate=50.
     policies : names of `plimsoll policies`, separated by commas; parameters as in mc-sf:protect=0.1.
-    predictor : what is believed about output lengths, as exact, noisy:0.2 or one-bit:256.
+    predictor : what is believed about output lengths, as exact (the default; law of load-line) or noisy:0.2.
     predictors : several of them, separated by commas: every policy runs with each.
     report : an HTML page with pictures of the runs, complete in itself.
     as_json : one JSON object on stdout.

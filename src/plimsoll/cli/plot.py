@@ -20,7 +20,7 @@ def plot(
     out: Annotated[Path, Parameter(name=["--out", "-o"])],
     panel: str = "picture",
     policies: str = "fcfs,svf",
-    predictor: str = "exact",
+    predictor: str | None = None,
     predictors: str | None = None,
     source: Source = _SOURCE,
     machine: Machine = _MACHINE,
@@ -34,7 +34,7 @@ def plot(
     panel : picture (the memory, every request a wedge) or another panel of the report, such as latency-cdf, queue or
         bound; a wrong name is answered with all of them. For numbers also all.
     policies : names of `plimsoll policies`, separated by commas; parameters as in mc-sf:protect=0.1.
-    predictor : what is believed about output lengths, as exact, noisy:0.2 or one-bit:256.
+    predictor : what is believed about output lengths, as exact (the default; law of load-line) or noisy:0.2.
     predictors : several of them, separated by commas: every policy runs with each.
     """
     from ..experiment.run import compare

@@ -24,7 +24,7 @@ def run(
     trace: str,
     *,
     policy: str,
-    predictor: str = "exact",
+    predictor: str | None = None,
     out: Path | None = None,
     watch: Annotated[bool, Parameter(negative="")] = False,
     certify: Annotated[bool, Parameter(negative="")] = False,
@@ -38,7 +38,7 @@ def run(
     ----------
     trace : a file in any known format, or a built-in workload such as azure-conv or lmsys?rate=50.
     policy : a name of `plimsoll policies` with parameters, as alpha-beta:alpha=0.2,beta=0.1, or my.py:Class.
-    predictor : what is believed about output lengths, as exact, noisy:0.2 or one-bit:256.
+    predictor : what is believed about output lengths, as exact (the default; law of load-line) or noisy:0.2.
     out : per-request times, a Parquet file.
     watch : draw the memory picture in the terminal while it runs, and when it is done.
     certify : check the policy's own theorem on this run; exit code 1 when it fails.

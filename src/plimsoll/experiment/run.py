@@ -10,6 +10,7 @@ from ..bounds.area import lower_bound
 from ..description import load
 from ..host.result import Result
 from ..metrics import figures
+from ..policy.load import default_predictor, load_policy
 from ..progress import Progress
 from ..simulation import Host, simulate
 from ..trace import Trace
@@ -80,7 +81,7 @@ def run(
     trace: Trace,
     policy: str,
     host: Host,
-    predictor: str = "exact",
+    predictor: str | None = None,
     seed: int = 0,
     progress: Progress | None = None,
     bound: float | None = None,
@@ -93,18 +94,19 @@ def run(
     bound : the certified lower bound, where it is known already.
     rejected : how many requests were left out of the trace because they can never fit.
     """
-    result = simulate(trace, policy, host, predictor, seed, progress=progress)
+    believed = default_predictor(load_policy(policy)) if predictor is None else predictor
+    result = simulate(trace, policy, host, believed, seed, progress=progress)
     result = replace(result, rejected=rejected)
     total = bound_for(trace, host) if bound is None else bound
     at = load(trace, host.capacity, getattr(host, "rounds_per_s", 1.0)) if host.unit == "rounds" else None
-    return Run(trace.name, len(trace), policy, predictor, host.name, at, seed, result, total)
+    return Run(trace.name, len(trace), policy, believed, host.name, at, seed, result, total)
 
 
 def compare(
     trace: Trace,
     policies: Sequence[str],
     host: Host,
-    predictors: Sequence[str] = ("exact",),
+    predictors: Sequence[str | None] = (None,),
     seed: int = 0,
     watch: Callable[[str, int, int], Progress | None] = lambda name, done, total: None,
     rejected: int = 0,

@@ -48,6 +48,7 @@ class LoadLine(NamedTuple):
     order: bool = True
     recompute: bool = False
 
+    predictor = "law"
     uses = "law of the length"
     guarantee = "at each admission, P(overflow at horizon h, nobody else starting) ≤ (h + idle)/(h + idle + price)"
     source = "ours: docs/load-line.md"

@@ -50,6 +50,11 @@ def load_policy(spec: str | Any) -> Any:
     return policy
 
 
+def default_predictor(policy: Any) -> str:
+    """The predictor that a policy runs with unless the user names one: ``exact``, or its own ``predictor``."""
+    return getattr(type(policy), "predictor", "exact")
+
+
 def entries() -> list[dict[str, Any]]:
     """The catalogue as ``policies --json`` prints it, in alphabetical order."""
     return [
