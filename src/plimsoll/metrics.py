@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from .host.result import Floats, Result
 
+Bools = npt.NDArray[np.bool_]
 PERCENTILES = (50, 90, 95, 99)
 
 
@@ -32,11 +34,15 @@ def tpot(result: Result) -> Floats:
         return np.where(result.output > 1, (result.finish - result.first_token) / (result.output - 1), np.nan)
 
 
+def within(result: Result, ttft_s: float = np.inf, tpot_s: float = np.inf, latency_s: float = np.inf) -> Bools:
+    """Which requests finished within every given limit, shape (n,); the limits are in the result's unit."""
+    paced = np.nan_to_num(tpot(result)) <= tpot_s  # one token has no pace
+    return (ttft(result) <= ttft_s) & paced & (result.latency <= latency_s)
+
+
 def goodput(result: Result, ttft_s: float = np.inf, tpot_s: float = np.inf, latency_s: float = np.inf) -> float:
     """Requests per unit of time that finished within every given limit, over the makespan (DistServe, OSDI 2024)."""
-    paced = np.nan_to_num(tpot(result)) <= tpot_s  # one token has no pace
-    good = (ttft(result) <= ttft_s) & paced & (result.latency <= latency_s)
-    length = makespan(result)
+    good, length = within(result, ttft_s, tpot_s, latency_s), makespan(result)
     return float(good.sum()) / length if length > 0 else 0.0
 
 

@@ -198,16 +198,46 @@ def test_hostile_names_run_nothing(open_page, comparison, tmp_path):
     assert "</script>" in page.locator("#tip").inner_text()
 
 
+def test_on_paper_everything_fits_and_is_light(open_page, report):
+    """As a printer sees it: nothing wider than the paper, no buttons, the names of runs there, the light palette."""
+    page = open_page(report, color_scheme="dark")
+    keep(page.pdf(format="A4"), "report.pdf")
+    assert page.evaluate("document.documentElement.classList.contains('printing')") is False  # as before, afterwards
+    before = page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--w0')")
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": 688, "height": 970})
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 688
+    wide = page.evaluate(
+        "[...document.querySelectorAll('svg, canvas, table')].map((e) => e.getBoundingClientRect().right)"
+    )
+    assert max(wide) <= 688
+    assert page.locator("#tools").is_hidden() and page.locator(".csv").first.is_hidden()
+    assert page.locator("figcaption select").first.is_visible()
+    assert page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--w0')") != before
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    light = page.evaluate("classColours()")
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.evaluate("page.unit") == "rounds" and len(light) == 7
+    keep(page.screenshot(full_page=True), "report-print.png")
+
+
+def keep(data, name):
+    """Keep what the browser made as an artefact, where that is asked for."""
+    if folder := os.environ.get("PLIMSOLL_ARTEFACTS"):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        (Path(folder) / name).write_bytes(data)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_looks_as_it_did(open_page, report, scheme):
     """A small grey copy of the page against the kept one: fonts may differ, ground, pictures and lines may not."""
     from PIL import Image
 
     page = open_page(report, color_scheme=scheme)
-    image = Image.open(io.BytesIO(page.screenshot(full_page=True)))
-    if folder := os.environ.get("PLIMSOLL_ARTEFACTS"):
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        image.save(Path(folder) / f"report-{scheme}.png")
+    seen = page.screenshot(full_page=True)
+    keep(seen, f"report-{scheme}.png")
+    image = Image.open(io.BytesIO(seen))
     small = np.asarray(image.convert("L").resize((120, 270), Image.Resampling.BOX), dtype=float)
     assert (small[:, 0].mean() > 128) == (scheme == "light")
     kept = SCREENS / f"{scheme}.png"

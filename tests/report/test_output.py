@@ -9,7 +9,7 @@ from itertools import pairwise
 import polars as pl
 import pytest
 
-from plimsoll import Trace, rounds
+from plimsoll import Trace, rounds, serving
 from plimsoll.cli import app
 from plimsoll.errors import InputError
 from plimsoll.experiment.run import compare
@@ -91,6 +91,54 @@ def test_viewer_traces_hold_every_stay_and_peak(comparison, tmp_path):
         for tid in range(1, len(trace) + 1):
             track = sorted((e["ts"], e["ts"] + e["dur"]) for e in own if e["ph"] == "X" and e["tid"] == tid)
             assert all(a[1] <= b[0] for a, b in pairwise(track))
+
+
+NEEDED = {
+    "M": {"ph", "name", "pid", "args"},
+    "X": {"ph", "name", "cat", "pid", "tid", "ts", "dur", "args"},
+    "i": {"ph", "name", "pid", "tid", "ts", "s"},
+    "C": {"ph", "name", "pid", "ts", "args"},
+}
+"""The keys of each kind of event, by the trace event format."""
+
+
+def check_format(events):
+    """The rules of the trace event format: keys, types, slices of a track nested or apart, counters that ascend."""
+    counters, tracks = {}, {}
+    named = {(e["pid"], e.get("tid")) for e in events if e["ph"] == "M"}
+    for event in events:
+        assert set(event) == NEEDED[event["ph"]] | (event.keys() & {"tid"}), event
+        assert all(type(event[key]) is int for key in ("pid", "tid") if key in event)
+        if event["ph"] == "M":
+            assert set(event["args"]) <= {"name", "sort_index"}
+            continue
+        assert event["ts"] >= 0 and event.get("dur", 0) >= 0
+        if event["ph"] == "C":
+            assert all(type(value) is int and value >= 0 for value in event["args"].values())
+            counters.setdefault((event["pid"], event["name"]), []).append(event["ts"])
+            continue
+        assert (event["pid"], event["tid"]) in named
+        assert event.get("s", "t") == "t"
+        if event["ph"] == "X":
+            begin, length = (round(1000 * event[key]) for key in ("ts", "dur"))  # a viewer counts nanoseconds
+            tracks.setdefault((event["pid"], event["tid"]), []).append((begin, begin + length))
+    assert counters and tracks
+    assert all(a < b for times in counters.values() for a, b in pairwise(times))
+    assert all(a[1] <= b[0] for track in tracks.values() for a, b in pairwise(track))
+
+
+def test_viewer_traces_keep_the_rules_of_the_format(comparison, tmp_path):
+    def refuse(constant):
+        pytest.fail(f"{constant} is not JSON")
+
+    trace = Trace.of([(0.5 * k, 5 + k, 3 + 2 * k) for k in range(30)])
+    timed = serving(steptime="linear:0.01:0.0001", blocks=8, block_size=16)
+    crowd, runs = comparison
+    for made in ((crowd, runs), (trace, compare(trace, ["fcfs", "svf"], timed))):
+        write_output(tmp_path / "run.json", "picture", *made)
+        told = json.loads((tmp_path / "run.json").read_text(), parse_constant=refuse)
+        assert set(told) == {"displayTimeUnit", "traceEvents"} and told["displayTimeUnit"] in ("ms", "ns")
+        check_format(told["traceEvents"])
 
 
 def test_the_command_keeps_the_order_of_its_policies(tmp_path):

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from plimsoll import Trace, rounds
+from plimsoll.experiment.attainment import Limits, attainment
 from plimsoll.experiment.run import compare
 from plimsoll.report.panels import all_panels, see
+from plimsoll.trace import mean_rate
 
 # Capacity 10, FCFS: the first two start at 0 and finish at 2 and 3; the third (prompt 4) starts at 2, finishes at 3.
 HAND = Trace.of([(0, 2, 2), (0, 2, 3), (1, 4, 1)], "hand")
@@ -58,6 +60,25 @@ def test_heat_map_has_a_cell_for_each_pair(comparison):
     assert panel.cells is not None and panel.cells.shape == (2, 2)
     assert np.isfinite(panel.cells).all()
     assert panel.table().shape == (4, 4)
+
+
+def test_no_heat_map_of_predictors_that_policies_bring_themselves(comparison):
+    trace, _ = comparison
+    runs = compare(trace, ["fcfs", "load-line"], rounds(capacity=450, rounds_per_s=1))
+    assert len({r.predictor for r in runs}) == 2
+    assert "predictors" not in {p.name for p in all_panels(trace, see(runs))}
+
+
+def test_attainment_has_a_point_for_each_rate(comparison):
+    trace, runs = comparison
+    host = rounds(capacity=450, rounds_per_s=1)
+    found = attainment(trace, ["svf", "fcfs"], host, [0.5, 1.0], Limits(latency=50.0))
+    panels = {p.name: p for p in all_panels(trace, see([r for r in runs if r.policy != "mc-benchmark"]), found)}
+    panel = panels["attainment"]
+    assert [s.name for s in panel.series] == ["svf", "fcfs"]
+    assert panel.table().shape == (4, 4)
+    assert panel.marks[0].at == pytest.approx(mean_rate(trace.arrival))
+    assert "latency ≤ 50 rounds" in panel.note
 
 
 def test_distributions_keep_the_largest_of_many():

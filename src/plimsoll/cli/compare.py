@@ -8,11 +8,11 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from .options import Machine, Source, setting
+from .options import Machine, Service, Source, setting
 
 app = App(name="compare", help="Run policies on a trace and rank them, with the certified bound.")
 POLICIES = "fcfs,fcfs-reserve,mc-benchmark,sjf,mc-sf,svf,alpha-protection,alpha-beta"
-_SOURCE, _MACHINE = Source(), Machine()
+_SOURCE, _MACHINE, _SERVICE = Source(), Machine(), Service()
 
 
 @app.default
@@ -26,6 +26,7 @@ def compare(
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
     source: Source = _SOURCE,
     machine: Machine = _MACHINE,
+    service: Service = _SERVICE,
 ) -> None:
     """Run policies on a trace and print a ranked table with the certified distance from the best possible.
 
@@ -42,21 +43,28 @@ def compare(
 
     from ..atomic import replacing
     from ..named import names
-    from .show import show_comparison, watching
+    from .show import show_attainment, show_comparison, watching
 
-    beliefs = names(predictors) if predictors else [predictor]
+    beliefs, wanted = names(predictors) if predictors else [predictor], service.limits()
     with ExitStack() as stack:
         page = stack.enter_context(replacing(report)) if report is not None else None  # a bad path fails first
         watch = stack.enter_context(watching())
+        from ..experiment.attainment import attainment
         from ..experiment.run import compare as compare_all
 
         requests, host, dropped = setting(trace, source, machine)
         runs = compare_all(requests, names(policies), host, beliefs, source.seed, watch, dropped)
+        attained = []
+        if wanted is not None:
+            limits, rates = wanted
+            attained = attainment(requests, names(policies), host, rates, limits, beliefs, source.seed, watch)
         if page is not None:
             from ..report.page import report_page
 
-            page.write_text(report_page(requests, runs), encoding="utf-8")
+            page.write_text(report_page(requests, runs, attained), encoding="utf-8")
     if as_json:
-        print(json.dumps({"schema": 1, "trace": requests.name, "runs": [r.to_json() for r in runs]}))
+        told = {"attainment": [a.to_json() for a in attained]} if wanted is not None else {}
+        print(json.dumps({"schema": 1, "trace": requests.name, "runs": [r.to_json() for r in runs], **told}))
     else:
         show_comparison(requests, host, runs)
+        show_attainment(attained, host.unit)

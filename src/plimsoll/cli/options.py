@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from .source import Whole
 
 if TYPE_CHECKING:
+    from ..experiment.attainment import Limits
     from ..simulation import Host
     from ..trace import Trace
 
@@ -76,6 +77,32 @@ class Machine:
     "Clients give up that long after they came."
     max_tokens: Whole | None = None
     "Outputs are cut to this length."
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Service:
+    """What to promise, and at which arrival rates to try it."""
+
+    slo: str | None = None
+    "Limits in the host's unit, as ttft<=2,tpot<=0.1 or latency<=60: the share of requests within them at each rate."
+    rates: str | None = None
+    "Those rates, in requests a second, separated by commas; every policy runs once at each."
+
+    def limits(self) -> tuple[Limits, list[float]] | None:
+        """The limits and the rates; None where neither is given."""
+        from ..errors import InputError
+        from ..experiment.attainment import Limits
+
+        if self.slo is None and self.rates is None:
+            return None
+        if self.slo is None or self.rates is None:
+            raise InputError("--slo and --rates go together: limits, and the arrival rates to try them at")
+        try:
+            rates = [float(rate) for rate in self.rates.split(",")]
+        except ValueError:
+            raise InputError(f"--rates must be numbers separated by commas, not {self.rates!r}") from None
+        return Limits.parse(self.slo), rates
 
 
 def setting(name: str, source: Source, machine: Machine) -> tuple[Trace, Host, int]:

@@ -7,10 +7,10 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from .options import Machine, Source, setting
+from .options import Machine, Service, Source, setting
 
 app = App(name="plot", help="Draw runs: a figure, the numbers behind it, or a trace for a viewer.")
-_SOURCE, _MACHINE = Source(), Machine()
+_SOURCE, _MACHINE, _SERVICE = Source(), Machine(), Service()
 
 
 @app.default
@@ -24,6 +24,7 @@ def plot(
     predictors: str | None = None,
     source: Source = _SOURCE,
     machine: Machine = _MACHINE,
+    service: Service = _SERVICE,
 ) -> None:
     """Run policies on a trace and draw one panel of the report; the ending of the output's name chooses the form.
 
@@ -37,15 +38,20 @@ def plot(
     predictor : what is believed about output lengths, as exact (the default; law of load-line) or noisy:0.2.
     predictors : several of them, separated by commas: every policy runs with each.
     """
+    from ..experiment.attainment import attainment
     from ..experiment.run import compare
     from ..named import names
     from ..report.output import check_output, write_output
     from .show import watching
 
     check_output(out, panel)
+    wanted, attained = service.limits(), []
     requests, host, _ = setting(trace, source, machine)
     beliefs = names(predictors) if predictors else [predictor]
     with watching() as watch:
         runs = compare(requests, names(policies), host, beliefs, source.seed, watch)
+        if wanted is not None:
+            limits, rates = wanted
+            attained = attainment(requests, names(policies), host, rates, limits, beliefs, source.seed, watch)
     runs.sort(key=lambda r: names(policies).index(r.policy))
-    write_output(out, panel, requests, runs)
+    write_output(out, panel, requests, runs, attained)

@@ -18,6 +18,7 @@ from rich.table import Table
 from ..progress import Progress
 
 if TYPE_CHECKING:
+    from ..experiment.attainment import Attained
     from ..experiment.check import Compared
     from ..experiment.run import Run
     from ..simulation import Host
@@ -95,6 +96,24 @@ def show_comparison(trace: Trace, host: Host, runs: list[Run]) -> None:
             out.print(f"{r.policy}: {r.result.status}, {r.result.reason} ({r.result.completed:,} completed)")
     if runs and runs[0].result.rejected:
         out.print(f"{runs[0].result.rejected:,} requests that can never fit were left out")
+
+
+def show_attainment(attained: list[Attained], unit: str) -> None:
+    """The share of requests within the limits, a column for each arrival rate; nothing where none was asked for."""
+    if not attained:
+        return
+    several = len({a.predictor for a in attained}) > 1
+    told = attained[0].limits.words(unit)
+    out = _console()
+    out.print(f"\nshare of requests with {told}, by arrival rate; this trace's is {attained[0].own:.3g}/s")
+    table = Table(box=box.SIMPLE_HEAD)
+    for heading in ("policy", *(["predictor"] if several else [])):
+        table.add_column(heading, no_wrap=True)
+    for rate in attained[0].rates:
+        table.add_column(f"{rate:g}/s", justify="right", no_wrap=True)
+    for a in attained:
+        table.add_row(a.policy, *([a.predictor] if several else []), *(f"{share:.1%}" for share in a.share))
+    out.print(table)
 
 
 def _cells(run: Run, certified: bool) -> list[str]:

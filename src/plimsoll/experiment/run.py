@@ -23,6 +23,7 @@ class Run:
     Attributes
     ----------
     policy, predictor : as named by the user.
+    machine : the host that ran it.
     load : arriving volume over capacity, in the host's own time; None where all arrive at once.
     lower_bound_total : no schedule has a smaller total latency; None where no bound applies.
     """
@@ -34,6 +35,7 @@ class Run:
     host: str
     load: float | None
     seed: int
+    machine: Host
     result: Result
     lower_bound_total: float | None
 
@@ -99,7 +101,7 @@ def run(
     result = replace(result, rejected=rejected)
     total = bound_for(trace, host) if bound is None else bound
     at = load(trace, host.capacity, getattr(host, "rounds_per_s", 1.0)) if host.unit == "rounds" else None
-    return Run(trace.name, len(trace), policy, believed, host.name, at, seed, result, total)
+    return Run(trace.name, len(trace), policy, believed, host.name, at, seed, host, result, total)
 
 
 def compare(

@@ -141,10 +141,14 @@ class Line:
     @staticmethod
     def of(w: Wedges) -> Line:
         """The line of wedges sorted by start."""
-        base = w.held - w.first
-        by_stop = np.argsort(w.stop, kind="stable")
-        begun, ended = (np.concatenate([[0.0], np.cumsum(v)]) for v in (base, base[by_stop]))
-        return Line(w.start, w.stop[by_stop], begun, ended, w.clock)
+        base, by_stop = w.held - w.first, np.argsort(w.stop, kind="stable")
+        return Line.sums(w.start, w.stop[by_stop], base, base[by_stop], w.clock)
+
+    @staticmethod
+    def sums(starts: Floats, stops: Floats, by_start: Floats, by_stop: Floats, clock: Clock) -> Line:
+        """The line from ascending starts and stops, each with ``held - first`` in its own order."""
+        begun, ended = (np.concatenate([[0.0], np.cumsum(v)]) for v in (by_start, by_stop))
+        return Line(starts, stops, begun, ended, clock)
 
     def at(self, times: Floats) -> Floats:
         """Tokens held at each time, shape as ``times``: the wedges with start < t <= stop."""
@@ -214,7 +218,14 @@ def stacked(w: Wedges, classes: Ints, count: int, moments: Floats) -> Floats:
     shape (count, b), tokens; the columns add up to the memory at the moment.
     """
     of = classes[w.id]
-    return np.stack([np.maximum(Line.of(w.keep(of == c)).at(moments), 0.0) for c in range(count)])
+    base, by_stop = w.held - w.first, np.argsort(w.stop, kind="stable")
+    ended, base_ended, stop = of[by_stop], base[by_stop], w.stop[by_stop]
+    parts: list[Floats] = []
+    for c in range(count):
+        begun, gone = of == c, ended == c
+        line = Line.sums(w.start[begun], stop[gone], base[begun], base_ended[gone], w.clock)
+        parts.append(np.maximum(line.at(moments), 0.0))
+    return np.stack(parts)
 
 
 def first_start(result: Result, w: Wedges) -> Floats:

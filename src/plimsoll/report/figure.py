@@ -77,7 +77,7 @@ def draw_panel(panel: Panel, styles: Sequence[str], path: Path) -> None:
         figure = matplotlib.figure.Figure(figsize=(5.1, tall), layout="constrained")
         axes = figure.add_subplot()
         axes.set_title(panel.title)
-        {"line": _lines, "dot": _dots, "heat": _heat}[panel.kind](axes, panel, styles)
+        {"line": _lines, "points": _lines, "dot": _dots, "heat": _heat}[panel.kind](axes, panel, styles)
         for mark in panel.marks:
             _mark(axes, mark.axis, mark.at, mark.label)
         axes.set_xlabel(panel.x.title)
@@ -107,7 +107,8 @@ def _scales(axes: Any, panel: Panel) -> None:
 def _lines(axes: Any, panel: Panel, styles: Sequence[str]) -> None:
     axes.grid(axis="y")
     for s in panel.series:
-        axes.plot(s.x, s.y, label=_shown(s.name), **_style(styles, s.run))
+        marked = {"marker": "o", "markersize": 3.5, "clip_on": False} if panel.kind == "points" else {}
+        axes.plot(s.x, s.y, label=_shown(s.name), **_style(styles, s.run), **marked)
     _scales(axes, panel)
     if len(panel.series) > 1:
         axes.figure.legend(loc="outside lower center", ncols=min(4, len(panel.series)), handlelength=2.4)

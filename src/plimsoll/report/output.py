@@ -10,6 +10,7 @@ import polars as pl
 
 from ..atomic import replacing
 from ..errors import InputError
+from ..experiment.attainment import Attained
 from ..experiment.run import Run
 from ..trace import Trace
 from .panel import Axis, Mark, Panel, Series
@@ -34,12 +35,13 @@ def check_output(path: Path, panel: str) -> None:
         raise InputError(f"{path}: a figure holds one panel; name it with --panel")
 
 
-def write_output(path: Path, panel: str, trace: Trace, runs: Sequence[Run]) -> None:
+def write_output(path: Path, panel: str, trace: Trace, runs: Sequence[Run], attained: Sequence[Attained] = ()) -> None:
     """Write a figure, the numbers behind it, or the runs for a trace viewer.
 
     Parameters
     ----------
     panel : the name of a panel, "picture", or "all" for the numbers of every panel.
+    attained : the same policies over a grid of arrival rates, where that was asked for.
 
     Raises
     ------
@@ -51,7 +53,7 @@ def write_output(path: Path, panel: str, trace: Trace, runs: Sequence[Run]) -> N
         from .perfetto import write_viewer_trace
 
         return write_viewer_trace(path, seen)
-    panels = {p.name: p for p in all_panels(trace, seen)}
+    panels = {p.name: p for p in all_panels(trace, seen, attained)}
     if panel not in ("picture", "all", *panels):
         raise InputError(f"no panel {panel!r} of these runs; there are picture, {', '.join(panels)}")
     if path.suffix in NUMBERS:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..atomic import replacing
+from ..experiment.attainment import Attained
 from ..experiment.run import Run
 from ..host.result import Ints
 from ..metrics import figures
@@ -28,12 +29,13 @@ from .words import baseline, number, summary
 _SCRIPTS = ("core", "frame", "chart", "picture", "select", "main")
 
 
-def write_report(path: str | Path, trace: Trace, runs: Sequence[Run]) -> None:
+def write_report(path: str | Path, trace: Trace, runs: Sequence[Run], attained: Sequence[Attained] = ()) -> None:
     """Write the report of a comparison; an existing file is replaced, or left alone when writing fails.
 
     Parameters
     ----------
     runs : ranked, best first, as ``compare`` gives them, all of ``trace`` on the same host.
+    attained : the same policies over a grid of arrival rates, as ``attainment`` gives them; none makes no such panel.
 
     Raises
     ------
@@ -41,16 +43,16 @@ def write_report(path: str | Path, trace: Trace, runs: Sequence[Run]) -> None:
         If the file cannot be written.
     """
     with replacing(path) as part:
-        part.write_text(report_page(trace, runs), encoding="utf-8")
+        part.write_text(report_page(trace, runs, attained), encoding="utf-8")
 
 
-def report_page(trace: Trace, runs: Sequence[Run]) -> str:
+def report_page(trace: Trace, runs: Sequence[Run], attained: Sequence[Attained] = ()) -> str:
     """The page as text: still pictures, and the data and script that bring them to life."""
     seen = see(runs)
     today = next(k for k, r in enumerate(runs) if r is baseline(runs))
     shown = gallery(trace, seen, (today, 0))
     pair = [today, 0] if today != 0 else [0]
-    panels = all_panels(trace, seen)
+    panels = all_panels(trace, seen, attained)
     styles = run_styles(runs)
     data, columns = _data(trace, seen, shown, panels, pair)
     words = summary(runs)

@@ -66,8 +66,9 @@ class Panel:
     name : short and unique, as ``--panel`` takes it.
     title : what it shows.
     note : how to read it, one line.
-    kind : "line", "dot" (a value per name of the y axis) or "heat" (a value per pair of names).
-    cells : shape (y names, x names) of a heat map, NaN where there is none; else None.
+    kind : "line", "points" (a line through a few measured points), "dot" (a value per name of the y axis) or "heat"
+        (a value per pair of names).
+    cells : shape (y names, x names) of a heat map, infinite where a run was unstable; else None.
     """
 
     name: str
@@ -91,7 +92,7 @@ class Panel:
                     "panel": self.name,
                     "series": [self.y.names[r] for r in rows.ravel()],
                     "x": [self.x.names[c] for c in columns.ravel()],
-                    "y": self.cells.ravel(),
+                    "y": np.where(np.isfinite(self.cells), self.cells, np.nan).ravel(),
                 }
             ).with_columns(pl.col("y").fill_nan(None))
         parts = [

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..experiment.attainment import Attained
 from ..experiment.run import Run
 from ..host.result import Floats, Result
 from ..metrics import tpot, ttft
@@ -49,8 +50,10 @@ def common_span(seen: Sequence[Seen]) -> tuple[float, float]:
     return min(a for a, _ in spans), max(b for _, b in spans)
 
 
-def all_panels(trace: Trace, seen: Sequence[Seen]) -> list[Panel]:
+def all_panels(trace: Trace, seen: Sequence[Seen], attained: Sequence[Attained] = ()) -> list[Panel]:
     """Every panel that these runs give, in the order of the report."""
+    from .fluid import fluid
+
     edges = np.linspace(*common_span(seen), BINS + 1)
     makers = (
         lambda: memory(seen, edges),
@@ -63,6 +66,7 @@ def all_panels(trace: Trace, seen: Sequence[Seen]) -> list[Panel]:
         lambda: recomputed(seen, edges),
         lambda: first_token_cdf(seen),
         lambda: per_token_cdf(seen),
+        lambda: attainment(seen, attained),
         lambda: to_bound(seen),
         lambda: heat_map(seen),
         lambda: fluid(trace, seen),
@@ -227,6 +231,20 @@ def per_token_cdf(seen: Sequence[Seen]) -> Panel | None:
     return _cdf("tpot", "Time per output token (TPOT)", note, x, [tpot(s.result) for s in seen], seen)
 
 
+def attainment(seen: Sequence[Seen], attained: Sequence[Attained]) -> Panel | None:
+    """The share of requests within their limits as the arrival rate changes."""
+    if not attained:
+        return None
+    place = {(s.run.policy, s.run.predictor): at for at, s in enumerate(seen)}
+    runs = sorted((place[a.policy, a.predictor], a) for a in attained)
+    series = [Series(seen[at].label, a.rates, a.share, at) for at, a in runs]
+    told, own = attained[0].limits.words(seen[0].result.unit), attained[0].own
+    note = f"Higher is better: the share of requests with {told}; every policy was run at each rate with a dot."
+    x, mark = Axis("arrival rate", "requests/s"), Mark("x", own, f"this trace, {own:.3g}/s")
+    y = Axis("share of requests within the limits")
+    return Panel("attainment", "SLO attainment against load", note, x, y, series, [mark], "points")
+
+
 def to_bound(seen: Sequence[Seen]) -> Panel | None:
     """Total latency over the certified lower bound."""
     known = [(at, s.label, s.run.ratio) for at, s in enumerate(seen) if s.run.ratio is not None]
@@ -247,26 +265,11 @@ def heat_map(seen: Sequence[Seen]) -> Panel | None:
         return None
     cells = np.full((len(policies), len(predictors)), np.nan)
     for s in seen:
-        if s.run.result.status == "ok":
-            place = policies.index(s.run.policy), predictors.index(s.run.predictor)
-            cells[place] = float(np.nanmean(s.result.latency))
+        place = policies.index(s.run.policy), predictors.index(s.run.predictor)
+        cells[place] = float(np.nanmean(s.result.latency)) if s.run.result.status == "ok" else np.inf
+    if np.isnan(cells).any():
+        return None  # policies with predictors of their own, not a cross of both
     note = "Lighter is better: what a policy loses when predictions are poor."
     x, y = Axis("predictor", names=predictors), Axis("policy", names=policies)
     title = f"Mean latency ({seen[0].result.unit}), policy × predictor"
     return Panel("predictors", title, note, x, y, kind="heat", cells=cells)
-
-
-def fluid(trace: Trace, seen: Sequence[Seen]) -> Panel | None:
-    """Memory that the load needs in the long run, as the rate of arrivals changes."""
-    at, capacity = seen[0].run.load, seen[0].result.capacity
-    if at is None or seen[0].result.unit != "rounds":
-        return None
-    factor = np.linspace(0, max(1.5, 1.25 * at) / at, 101)
-    need = Series("memory that the fluid needs, M*", factor, factor * at * capacity)
-    marks = [Mark("y", capacity, "capacity C"), Mark("x", 1.0, f"this trace, load {at:.2f}")]
-    note = (
-        f"Where the line crosses the capacity the queue starts to grow without end: at {1 / at:.2f} times this "
-        "trace's rate. A policy can shift latency, not this point."
-    )
-    x, y = Axis("arrival rate, this trace = 1"), Axis("memory needed", "tokens")
-    return Panel("fluid", "Load and the stability region", note, x, y, [need], marks)

@@ -28,7 +28,7 @@ def write_viewer_trace(path: Path, seen: Sequence[Seen]) -> None:
         first = True
         for pid, s in enumerate(seen, start=1):
             for event in events(s, pid):
-                file.write(("" if first else ",\n") + json.dumps(event, ensure_ascii=False))
+                file.write(("" if first else ",\n") + json.dumps(event, ensure_ascii=False, allow_nan=False))
                 first = False
         file.write("\n]}\n")
 
@@ -56,21 +56,21 @@ def _tracks(s: Seen, pid: int, scale: float) -> Iterator[dict[str, Any]]:
             since = float(w.stop[k])
             yield _slice("running", pid, tid, scale, (float(w.start[k]), since), _facts(s, i, int(k)))
             if w.evicted[k]:
-                yield {"ph": "i", "s": "t", "name": "evict", "pid": pid, "tid": tid, "ts": since * scale}
+                yield {"ph": "i", "s": "t", "name": "evict", "pid": pid, "tid": tid, "ts": round(since * scale, 3)}
 
 
 def _slice(
     name: str, pid: int, tid: int, scale: float, between: tuple[float, float], args: dict[str, Any]
 ) -> dict[str, Any]:
-    start, stop = between
+    start, stop = (round(t * scale, 3) for t in between)  # a viewer counts nanoseconds
     return {
         "ph": "X",
         "name": name,
         "cat": "request",
         "pid": pid,
         "tid": tid,
-        "ts": start * scale,
-        "dur": (stop - start) * scale,
+        "ts": start,
+        "dur": round(stop - start, 3),
         "args": args,
     }
 
@@ -80,7 +80,7 @@ def _facts(s: Seen, i: int, k: int) -> dict[str, Any]:
     return {
         "prompt": int(result.prompt[i]),
         "output": int(result.output[i]),
-        "predicted": float(result.predicted[i]),
+        "predicted": float(result.predicted[i]) if np.isfinite(result.predicted[i]) else None,
         "kept": int(w.kept[k]),
         "held_at_end": int(w.held[k] + w.grown[k]),
     }

@@ -57,8 +57,8 @@ def extent(panel: Panel, name: str) -> tuple[float, float]:
     low, high = (float(values.min()), float(values.max())) if len(values) else (1.0, 10.0)
     if name == "x" and panel.kind == "dot":
         return min(0.95, 0.95 * low), max(1.5 * high, 2.0)
-    for mark in panel.marks:
-        high = max(high, mark.at) if mark.axis == name == "y" else high
+    for mark in (m for m in panel.marks if m.axis == name):
+        low, high = min(low, mark.at), max(high, mark.at)
     if name == "y" and not axis.log:
         return 0.0, 1.08 * high or 1.0
     return low, high if high > low else low * 10 if axis.log else low + 1
@@ -85,6 +85,11 @@ def panel_svg(panel: Panel, styles: Sequence[str], height: int = 270) -> str:
     for s in reversed(panel.series):
         style = styles[s.run] if s.run is not None else "s0 d0"
         parts.append(_dot(s.x[0], s.y[0], x, y, style) if panel.kind == "dot" else _line(panel, s.x, s.y, x, y, style))
+        if panel.kind == "points":
+            parts += [
+                f'<circle class="dot {style}" cx="{x(a):.1f}" cy="{y(b):.1f}" r="3.5"/>'
+                for a, b in zip(s.x, s.y, strict=True)
+            ]
     return _element(panel.title, height, parts + _marks(panel, x, y, box))
 
 

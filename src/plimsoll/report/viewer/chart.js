@@ -15,7 +15,10 @@ function ranges(panel, series) {
   const x = panel.x.time ? state.view : panel.x.names.length ? [-0.5, panel.x.names.length - 0.5] : extent(series, "x", panel.x.log);
   if (panel.y.names.length) return [...widened(x), panel.y.names.length - 0.5, -1.1];
   let [low, high] = extent(series, "y", panel.y.log);
-  for (const mark of panel.marks) if (mark.axis === "y") high = Math.max(high, mark.at);
+  for (const mark of panel.marks) {
+    if (mark.axis === "y") high = Math.max(high, mark.at);
+    else if (!panel.x.time) x.splice(0, 2, Math.min(x[0], mark.at), Math.max(x[1], mark.at));
+  }
   if (!panel.y.log) [low, high] = [0, high * 1.08 || 1];
   return [...x, low, high > low ? high : panel.y.log ? low * 10 : low + 1];
 }
@@ -58,9 +61,10 @@ function draw(host, panel, series) {
     const kind = `${seriesClass(one.run)}${state.focus !== null && one.run !== state.focus ? " dim" : ""}`;
     if (panel.kind === "dot") drawDot(svg, made, one, kind);
     else lines.append(shape("path", { d: path(one, made, panel), class: `line ${kind}` }));
+    if (panel.kind === "points") one.x.forEach((v, k) => svg.append(shape("circle", { cx: made.x(v), cy: made.y(one.y[k]), r: 3.5, class: `dot ${kind}` })));
   }
   drawMarks(made, panel.marks, panel.name === "memory");
-  if (panel.kind === "line") hoverable(made, panel, series);
+  if (panel.kind === "line" || panel.kind === "points") hoverable(made, panel, series);
   host.replaceChildren(svg);
 }
 
@@ -76,7 +80,8 @@ function hoverable(made, panel, series) {
   const { svg, box, x, y } = made;
   const rule = shape("line", { y1: box.y1, y2: box.y0, class: "rule", visibility: "hidden" });
   svg.append(rule);
-  const hover = (event, at) => {
+  const hover = (event, pointed) => {
+    const at = panel.kind === "points" ? nearest(series[0].x, pointed) : pointed;
     rule.setAttribute("x1", x(at));
     rule.setAttribute("x2", x(at));
     rule.setAttribute("visibility", "visible");
@@ -100,6 +105,10 @@ function hoverable(made, panel, series) {
     svg.append(plot);
   }
   svg.addEventListener("pointerleave", leave);
+}
+
+function nearest(places, x) {
+  return places.reduce((best, v) => (Math.abs(v - x) < Math.abs(best - x) ? v : best));
 }
 
 function shareText(value) {

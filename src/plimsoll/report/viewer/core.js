@@ -20,6 +20,11 @@ function change(...parts) {
   for (const part of parts) pending.add(part);
 }
 
+/** Redraw everything at once: a printer does not wait for the next frame. */
+function redraw() {
+  for (const [, draw] of listeners) draw();
+}
+
 function when(parts, draw) {
   listeners.push([[...parts, "size"], draw]);
   draw();

@@ -97,6 +97,10 @@ async function main() {
     if (innerWidth !== width) change("size");
     width = innerWidth;
   });
+  for (const [event, printing] of [["beforeprint", true], ["afterprint", false]]) addEventListener(event, () => {
+    document.documentElement.classList.toggle("printing", printing);
+    redraw();
+  });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => change("size"));
   document.documentElement.dataset.ready = "yes";
 }
