@@ -46,12 +46,13 @@ def _serving(trace: Trace, machine: Serving, capacity: int) -> Panel | None:
     cached = shares_prefixes(trace) if machine.prefix_caching is None else machine.prefix_caching
     if own is None or cached or machine.mode not in ("vllm", "sarathi"):
         return None
-    held = np.linspace(0, capacity, 101)[1:]
+    held = np.linspace(0, 1.3 * capacity, 131)[1:]
     rate = sustained(trace, machine, held)
-    top = int(np.argmax(rate))
+    within = rate[held <= capacity * (1 + 1e-9)]
+    top, full = int(np.argmax(rate)), bool(within[-1] == within.max())
     factor, need = np.append(0.0, rate[: top + 1] / own), np.append(0.0, held[: top + 1])
-    edge = rate[top] / own
-    binds = "the memory is full" if top == len(held) - 1 else "a step can hold no more requests or tokens"
+    edge = within.max() / own
+    binds = "the memory is full" if full else "a step can hold no more requests or tokens"
     note = (
         f"The server keeps up to {edge:.2f} times this trace's rate, where {binds}. From mean lengths and the host's "
         "step time, without preemption: a policy that recomputes much gets less."
