@@ -2,7 +2,7 @@
 
 Blocks run in the order of the page, in one folder: a ``console`` block's commands must print what follows them,
 a ``python`` block with ``>>>`` is a doctest, one whose first line names a file (``# shortest.py``) becomes that
-file, and any other is run. ``...`` stands for anything. A command that downloads is left out.
+file, as does a ``toml`` block, and any other is run. ``...`` stands for anything. A command that downloads is left out.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PAGES = [
     ROOT / "README.md",
     *(page for page in sorted((ROOT / "docs").glob("*.md")) if TESTED in page.read_text().splitlines()),
 ]
-BLOCK = re.compile(r"^```(console|python)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+BLOCK = re.compile(r"^```(console|python|toml)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 COMMAND = re.compile(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
 CHECKER, FLAGS = doctest.OutputChecker(), doctest.ELLIPSIS
 
@@ -55,6 +55,13 @@ def check_python(block: str, folder: Path, names: dict[str, object]) -> None:
         exec(compile(block, "page", "exec"), names)
 
 
+def write_toml(block: str, folder: Path) -> None:
+    """Write a block to the file that its first line names."""
+    named = re.match(r"# (\S+\.toml)\n", block)
+    assert named, f"the block does not name its file in a first line such as # grid.toml:\n{block}"
+    (folder / named[1]).write_text(block)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_page(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -65,6 +72,8 @@ def test_page(page, tmp_path, monkeypatch):
     for kind, block in blocks:
         if kind == "console":
             check_console(block, tmp_path)
+        elif kind == "toml":
+            write_toml(block, tmp_path)
         else:
             check_python(block, tmp_path, names)
 

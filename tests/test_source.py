@@ -2,8 +2,9 @@
 
 import pytest
 
-from plimsoll.cli.source import capacity_for, load
+from plimsoll.cli.source import load
 from plimsoll.errors import InputError
+from plimsoll.experiment.setting import capacity_for
 from plimsoll.source import read_trace
 from plimsoll.trace import mean_rate
 

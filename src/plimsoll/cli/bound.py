@@ -74,7 +74,8 @@ def bound(
     if trace is None:
         raise InputError("give a trace, or --worst POLICY")
     from ..bounds import solve
-    from .source import capacity_for, load
+    from ..experiment.setting import capacity_for
+    from .source import load
 
     limit = capacity_for(trace, capacity, seed)
     found = load(trace, requests=requests, rate=rate, seed=seed, columns=columns)

@@ -56,7 +56,8 @@ def fluid(
         if rate is not None:
             found = found.at_rate(rate)
     else:
-        from .source import capacity_for, load
+        from ..experiment.setting import capacity_for
+        from .source import load
 
         found = cluster(load(source, requests=requests, rate=rate, seed=seed), types)
         capacity = capacity_for(source, None if capacity is None else int(capacity), seed)

@@ -11,8 +11,7 @@ from .source import Whole
 
 if TYPE_CHECKING:
     from ..experiment.attainment import Limits
-    from ..simulation import Host
-    from ..trace import Trace
+    from ..experiment.setting import Made
 
 
 @Parameter(name="*")
@@ -105,58 +104,8 @@ class Service:
         return Limits.parse(self.slo), rates
 
 
-def setting(name: str, source: Source, machine: Machine) -> tuple[Trace, Host, int]:
+def setting(name: str, source: Source, machine: Machine) -> Made:
     """The trace, the host, and how many oversize requests were left out."""
-    from ..errors import InputError
-    from ..host.discrete import Rounds
-    from .source import capacity_for, load
+    from ..experiment.setting import Setting
 
-    if machine.host not in (None, "rounds", "serving"):
-        raise InputError(f"--host must be rounds or serving, not {machine.host}")
-    if machine.host == "serving" or (machine.host is None and machine.gpu is not None and machine.model is not None):
-        return _serving(name, source, machine)
-    trace = load(name, requests=source.requests, rate=source.rate, seed=source.seed, columns=source.columns)
-    capacity = capacity_for(name, machine.capacity, source.seed)
-    trace, dropped = trace.fitting(capacity, drop=source.drop_oversize)
-    if machine.prefill == "charged":
-        return trace, _iterations(capacity, machine.steptime), dropped
-    if machine.prefill != "free":
-        raise InputError(f"--prefill must be free or charged, not {machine.prefill}")
-    return trace, Rounds(capacity, machine.rounds_per_s), dropped
-
-
-def _iterations(capacity: int, steptime: str | None) -> Host:
-    from ..errors import InputError
-    from ..host.iterations import Iterations
-    from ..policy.fluid import LinearStep
-
-    if steptime is None:
-        return Iterations(capacity)
-    kind, *numbers = steptime.split(":")
-    try:
-        fixed_s, per_token_s = (float(number) for number in numbers)
-    except ValueError:
-        kind, fixed_s, per_token_s = "", 0.0, 0.0
-    if kind != "linear":
-        raise InputError(f"--prefill charged needs --steptime linear:FIXED:PER_TOKEN, in seconds, not {steptime}")
-    return Iterations(capacity, LinearStep(fixed_s, per_token_s))
-
-
-def _serving(name: str, source: Source, machine: Machine) -> tuple[Trace, Host, int]:
-    from dataclasses import fields, replace
-
-    import numpy as np
-
-    from ..host.serving import Serving
-    from .source import capacity_for, load
-
-    known = {field.name for field in fields(machine)}
-    given = {field.name: getattr(machine, field.name) for field in fields(Serving) if field.name in known}
-    if machine.blocks is None and (machine.gpu is None or machine.model is None or machine.capacity is not None):
-        given["blocks"] = capacity_for(name, machine.capacity, source.seed) // max(1, machine.block_size)
-    host = Serving(**given)
-    trace = load(name, requests=source.requests, rate=source.rate, seed=source.seed, columns=source.columns)
-    if machine.max_tokens is not None:
-        trace = replace(trace, output=np.minimum(trace.output, machine.max_tokens))
-    trace, dropped = trace.fitting(host.capacity, drop=source.drop_oversize)
-    return trace, host, dropped
+    return Setting(name, **vars(source), **vars(machine)).make()

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from pathlib import Path
 from threading import Timer
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,9 @@ from ..progress import Progress
 if TYPE_CHECKING:
     from ..experiment.attainment import Attained
     from ..experiment.check import Compared
+    from ..experiment.grid import Grid
     from ..experiment.run import Run
+    from ..experiment.sweep import Swept
     from ..simulation import Host
     from ..trace import Trace
 
@@ -55,6 +58,18 @@ def watching() -> Generator[Callable[[str, int, int], Progress | None]]:
     finally:
         patience.cancel()
         bars.stop()
+
+
+@contextmanager
+def counting(what: str) -> Generator[Callable[[int, int], None]]:
+    """A progress bar on stderr for things that finish one by one, in a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+        task = bars.add_task(what, total=None)
+        yield lambda done, total: bars.update(task, completed=done, total=total)
 
 
 def _console() -> Console:
@@ -153,6 +168,31 @@ def show_check(rows: list[Compared]) -> None:
         off = "–" if row.difference is None else f"{row.difference:+.1%}"
         table.add_row(row.name, _number(row.engine), _number(row.simulated), off)
     _console().print(table)
+
+
+def show_sweep(grid: Grid, swept: Swept, out: Path) -> None:
+    """The mean over seeds of what each combination of a grid came to, and what went wrong."""
+    varied = [name for name in grid.varied if name != "seed"] or ["trace", "policy"]
+    table = Table(box=box.SIMPLE_HEAD)
+    for name in varied:
+        table.add_column(name)
+    figures = ("latency_mean", "latency_p99", "output_tokens_per_unit", "evictions")
+    for name in ("mean latency", "p99", "tokens/unit", "evictions", "runs"):
+        table.add_column(name, justify="right")
+    groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for row in swept.rows:
+        groups.setdefault(tuple(str(row.get(name, "–")) for name in varied), []).append(row)
+    for words, rows in groups.items():
+        good = [row for row in rows if row["status"] == "ok"]
+        means = [_number(sum(row[name] for row in good) / len(good)) if good else "–" for name in figures]
+        table.add_row(*words, *means, f"{len(good)}" if len(good) == len(rows) else f"{len(good)} of {len(rows)}")
+    show = _console().print
+    show(table)
+    show(f"{swept.ran:,} runs now, {swept.kept:,} before; all in {out}")
+    for reason in sorted({row["reason"] for row in swept.bad}):
+        show(f"{sum(row['reason'] == reason for row in swept.bad)} of {len(grid):,} could not be run: {reason}")
+    if swept.lost:
+        show(f"{len(swept.lost)} were given up because their worker died again and again; the next sweep tries them")
 
 
 def show_policies(entries: list[dict[str, Any]]) -> None:

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter, Token
 
-from ..errors import InputError
-
 if TYPE_CHECKING:
     from ..trace import Trace
 
@@ -48,16 +46,3 @@ def load(
 
     mapping = None if columns is None else parse_columns(columns)
     return read_trace(trace, mapping, requests=requests, rate=rate, seed=seed)
-
-
-def capacity_for(trace: str, capacity: int | None, seed: int = 0) -> int:
-    """``--capacity`` in tokens, or the default of a built-in workload."""
-    from ..workload import default_capacity, is_named
-
-    if capacity is None:
-        if not is_named(trace):
-            raise InputError(f"{trace}: a file has no default capacity; give --capacity TOKENS")
-        return default_capacity(trace, seed)
-    if capacity < 1:
-        raise InputError(f"--capacity must be at least 1 token, not {capacity}")
-    return capacity
