@@ -50,7 +50,7 @@ def test_makespan_by_hand():
 def test_bound_by_the_order_model():
     pytest.importorskip("ortools")
     requests = [(0, 1, 1), (0, 1, 1), (0, 1, 3), (0, 1, 3)]
-    found = bound(Trace.of(requests), 5, 20, rounds_per_s=1, method="order")
+    found = bound(Trace.of(requests), 5, 300, rounds_per_s=1, method="order")
     assert found.proved and found.upper == 12
     short = bound(Trace.of(requests), 5, 20, rounds_per_s=1, objective="makespan")
     assert short.proved and short.upper == optimum(requests, 5, makespan=True)

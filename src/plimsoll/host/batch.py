@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..jit import njit
+from ..jit import bare
 from ..policy.view import History, View
 
 ABSENT = -(1 << 60)
@@ -23,6 +23,8 @@ CLOCK = np.dtype(
         ("done", np.int64),
         ("started", np.int64),  # starts so far
         ("evicted", np.int64),  # at this epoch
+        ("queued", np.int64),  # how many wait
+        ("logged", np.int64),  # lines in the log
         ("changed", np.bool_),  # something left the batch at this epoch
         ("head", np.int64),  # the request that was last refused
         ("retry", np.int64),  # … and the epoch at which to ask for it again
@@ -49,6 +51,8 @@ class State(NamedTuple):
     requests: Any  # (n,) of REQUEST
     output: Any  # (n,) tokens
     times: Any  # (n, 3) last start, first token, finish; −1 where never
+    waiting: Any  # (n,) of QUEUED, the first ``queued`` in use
+    log: Any  # (room, 4) id, start, stop and the tokens kept before, of each attempt that ended in an eviction
     running: Any  # (room,) of RUNNING, the first k in use, by ascending predicted end
     due: Any  # (room,) the epoch at which each running request truly leaves
     out: Any  # (room,) ids, room for a hook's answer
@@ -62,7 +66,7 @@ class State(NamedTuple):
     dice: Any  # (6,)
 
 
-@njit()
+@bare()
 def look(state: State) -> View:
     """What the policy sees at this epoch."""
     c, capacity = state.clock[0], state.capacity
@@ -73,7 +77,7 @@ def look(state: State) -> View:
     )  # fmt: skip
 
 
-@njit()
+@bare()
 def past(state: State) -> History:
     """What the predictor sees at this epoch."""
     c = state.clock[0]
@@ -82,7 +86,7 @@ def past(state: State) -> History:
     )  # fmt: skip
 
 
-@njit()
+@bare()
 def insert(state: State, i: int, end: int, due: int) -> None:
     """Request i runs from this epoch on, until ``due``; it is predicted to finish at ``end``."""
     c, running = state.clock[0], state.running
@@ -102,33 +106,37 @@ def insert(state: State, i: int, end: int, due: int) -> None:
     c.due = min(c.due, due)
 
 
-@njit()
+@bare()
 def take_due(state: State) -> int:
     """Move the ids of the running requests that leave at this epoch to ``out``; return their count.
 
     Those that stay although predicted to be done are now predicted to need one more token.
     """
-    c, running = state.clock[0], state.running
-    left, kept, first = 0, 0, FOREVER
-    for x in range(c.k):
-        if state.due[x] <= c.now:
-            state.out[left] = running[x].id
+    c, running, due = state.clock[0], state.running, state.due
+    now, k, kept = c.now, c.k, 0
+    while kept < k and due[kept] > now:
+        kept += 1
+    for x in range(kept, k):
+        if due[x] <= now:
+            state.out[x - kept] = running[x].id
             c.held -= running[x].offset
-            left += 1
         else:
-            if left > 0:
-                running[kept] = running[x]
-                state.due[kept] = state.due[x]
-            if running[kept].end <= c.now:
-                running[kept].end = c.now + 1
-            first = min(first, state.due[kept])
+            running[kept] = running[x]
+            due[kept] = due[x]
             kept += 1
+    first = FOREVER
+    for x in range(kept):
+        first = min(first, due[x])
+    x = 0
+    while x < kept and running[x].end <= now:
+        running[x].end = now + 1
+        x += 1
     c.k = kept
     c.due = first
-    return left
+    return k - kept
 
 
-@njit()
+@bare()
 def take(state: State, count: int) -> bool:
     """Remove the requests ``out[:count]`` from the running ones; False, and nothing removed, if one is not there."""
     c, running = state.clock[0], state.running

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from ..jit import njit
+from ..jit import bare
 from ..policy.protocol import function_types
 from ..policy.view import FLOAT, INT, INTS
 from .batch import FOREVER, State, look
@@ -15,6 +15,7 @@ from .rounds import (
     CHURN,
     CHURN_LIMIT,
     LATE,
+    LOG_FULL,
     NOT_RUNNING,
     OK,
     STATE,
@@ -23,7 +24,6 @@ from .rounds import (
     WAKES,
     arrive,
     leave,
-    log_of,
     make_room,
     start_some,
     take_back,
@@ -31,10 +31,11 @@ from .rounds import (
 
 SELECTS = 8  # bit of ``own``: the policy chooses who takes part
 _HOOKS = function_types("rank", "admit", "evict", "limit", "select", "wake", "predict", "learn")
-_FLOATS = types.Array(FLOAT, 1, "C")
+_FLAGS = types.Array(types.boolean, 1, "C")
+_SPANS = types.Array(FLOAT, 2, "C")
 
 
-@njit()
+@bare()
 def shift(state: State, x: int, steps: int) -> None:
     """Put the running request in place x off by so many steps: it holds what it held, and ends that much later."""
     c, r = state.clock[0], state.running[x]
@@ -47,7 +48,7 @@ def shift(state: State, x: int, steps: int) -> None:
     state.times[r.id, 0] += steps
 
 
-@njit()
+@bare()
 def pause(select: Any, state: State, paused: Any) -> None:
     """Note who sits out the next step; the running requests stay sorted by their predicted end."""
     c, running = state.clock[0], state.running
@@ -65,7 +66,7 @@ def pause(select: Any, state: State, paused: Any) -> None:
     arrange(state)
 
 
-@njit()
+@bare()
 def arrange(state: State) -> None:
     """Sort the running requests by their predicted end, and find the first epoch at which one leaves."""
     c, running = state.clock[0], state.running
@@ -81,7 +82,7 @@ def arrange(state: State) -> None:
         c.due = min(c.due, due)
 
 
-@njit()
+@bare()
 def batch_tokens(state: State, before: int, paused: Any, first: Any) -> int:
     """Tokens of those that take part in the next step, −1 if nobody does.
 
@@ -99,7 +100,7 @@ def batch_tokens(state: State, before: int, paused: Any, first: Any) -> int:
     return tokens if count > 0 else -1
 
 
-@njit()
+@bare()
 def rest(wake: Any, state: State) -> None:
     """Nobody takes part: go on to the next arrival or to when the policy wants to be asked."""
     c = state.clock[0]
@@ -119,45 +120,44 @@ def rest(wake: Any, state: State) -> None:
         c.time = following
 
 
-@njit(types.Tuple((types.Array(INT, 2, "C"), INTS, _FLOATS, _FLOATS))(*_HOOKS, STATE, FLOAT, FLOAT, INT, INTS))
-def run(rank, admit, evict, limit, select, wake, predict, learn, state, fixed_s, per_token_s, max_steps, progress):
-    """Schedule every request; ``state.times`` (in steps) and ``state.clock`` hold the outcome.
+@bare(types.void(*_HOOKS, STATE, _FLAGS, INTS, _SPANS, FLOAT, FLOAT, INT, INTS))
+def run(
+    rank, admit, evict, limit, select, wake, predict, learn, state, paused, first, spans,
+    fixed_s, per_token_s, max_steps, progress
+):  # fmt: skip
+    """Schedule every request; ``state.times`` (in steps), ``state.log`` and ``state.clock`` hold the outcome.
+
+    Ends LOG_FULL where the next event may need more room in the log or in ``spans``, and can go on from there.
 
     Parameters
     ----------
+    paused : shape (n,), who sits out.
+    first : shape (n,), the step before which each request last started.
+    spans : shape (room, 2), when each step began and ended, seconds; the first step is 1.
     fixed_s, per_token_s : a step lasts fixed_s + per_token_s · (tokens of those that take part), seconds.
     max_steps : a run that goes on beyond it ends LATE.
     progress : shape (2,), see ``plimsoll.progress``.
-
-    Returns
-    -------
-    attempts (a, 4), the step before which each request last started (n,), and when each step began and ended
-    (steps + 1,), seconds.
     """
     n, c = len(state.requests), state.clock[0]
-    waiting, skipped, attempts = [(0.0, 0)], [(0.0, 0)], [(0, 0, 0, 0)]
-    waiting.pop()
-    skipped.pop()
-    attempts.pop()
-    paused, first = np.zeros(n, np.bool_), np.full(n, -1, np.int64)
-    began, ended = [0.0], [0.0]
-    c.time, c.due, c.head = state.requests[0].arrival, FOREVER, -1
     while c.status == OK:
+        if c.logged + c.k > len(state.log) or c.now + 1 >= len(spans):
+            c.status = LOG_FULL
+            break
         c.events += 1
         c.evicted, c.changed, before = 0, False, c.started
         if c.due <= c.now or (c.k > 0 and state.running[0].end <= c.now):
-            leave(rank, learn, state, waiting, attempts)
+            leave(rank, learn, state)
         if c.arrived < n and state.requests[c.arrived].arrival <= c.time:
-            arrive(rank, predict, state, waiting)
+            arrive(rank, predict, state)
         c.changed = True  # time has passed, whatever the policy said of steps
         if state.own & WAKES and wake(look(state), state.p) <= c.time:
-            take_back(rank, evict, state, waiting, attempts)
+            take_back(rank, evict, state)
         if state.own & SELECTS and c.status == OK:
             pause(select, state, paused)
         if c.status == OK and c.held + c.k * (c.now + 1) > state.capacity:
-            make_room(rank, evict, state, waiting, attempts)
-        if len(waiting) > 0 and c.status == OK:
-            start_some(rank, admit, limit, state, waiting, skipped)
+            make_room(rank, evict, state)
+        if c.queued > 0 and c.status == OK:
+            start_some(rank, admit, limit, state)
         progress[0] = c.done
         if c.status != OK or c.done == n:
             break
@@ -174,8 +174,7 @@ def run(rank, admit, evict, limit, select, wake, predict, learn, state, fixed_s,
             seconds = fixed_s + per_token_s * tokens
             c.area += seconds * (c.held + c.k * (c.now + 1))
             c.peak = max(c.peak, c.held + c.k * (c.now + 1))
-            began.append(c.time)
-            c.time += seconds
-            ended.append(c.time)
             c.now += 1
-    return log_of(attempts), first, np.array(began), np.array(ended)
+            spans[c.now, 0] = c.time
+            c.time += seconds
+            spans[c.now, 1] = c.time

@@ -14,10 +14,11 @@ from ..policy.draw import new_dice
 from ..policy.protocol import ask, failed, has, parameters
 from ..policy.view import RUNNING, records
 from ..progress import Progress, call
-from ..trace import Floats, Trace
+from ..trace import Floats, Ints, Trace
 from . import rounds as loop
-from .batch import CLOCK, State
+from .batch import CLOCK, FOREVER, State
 from .prepare import Prepared, prepare
+from .queue import QUEUED
 from .result import Result
 
 _REPLAYED = 20_000  # a failed run is repeated as plain Python, which knows lines, up to this many requests
@@ -61,12 +62,16 @@ class Rounds:
             )
         ready = prepare(trace, self.arrivals(trace), policy, predictor, self.capacity, seed)
         state = first_state(ready, policy, predictor, self.capacity, seed)
+        state.clock.now = ready.requests["arrival"][0]
         hooks = [ask(policy, hook, compiled) for hook in ("rank", "admit", "evict", "limit", "wake")]
         hooks += [ask(predictor, hook, compiled) for hook in ("predict", "learn")]
         run = loop.run if compiled else plain(loop.run)
         began = time.perf_counter()
         try:
-            attempts = call(run, *hooks, state, self.max_rounds, total=len(trace), progress=progress)
+            call(run, *hooks, state, self.max_rounds, total=len(trace), progress=progress)
+            while state.clock[0].status == loop.LOG_FULL:
+                state = more_log(state)
+                call(run, *hooks, state, self.max_rounds, total=len(trace), progress=progress)
         except (ArithmeticError, IndexError, ValueError, TypeError) as error:
             if compiled and state.clock[0].arrived <= _REPLAYED:
                 with np.errstate(divide="raise", invalid="raise"):
@@ -74,18 +79,17 @@ class Rounds:
             raise failed(error, policy) from error
         wall_s = time.perf_counter() - began
         refuse(state, policy, self.capacity)
-        return self._result(trace, ready, state, attempts, wall_s)
+        return self._result(trace, ready, state, wall_s)
 
-    def _result(self, trace: Trace, ready: Prepared, state: State, attempts: Any, wall_s: float) -> Result:
+    def _result(self, trace: Trace, ready: Prepared, state: State, wall_s: float) -> Result:
         clock, requests = state.clock[0], ready.requests
         back = np.argsort(ready.order, kind="mergesort")
         start, first_token, finish = np.where(state.times >= 0, state.times, np.nan)[back].T
         columns = (np.array(requests[name])[back] for name in ("arrival", "predicted", "evictions"))
         arrival, predicted, evictions = columns
-        attempts[:, 0] = ready.order[attempts[:, 0]]
         length = max(1.0, clock.now - requests["arrival"][0])
         return Result(
-            "rounds", arrival, start, first_token, finish, trace.prompt, trace.output, predicted, evictions, attempts,
+            "rounds", arrival, start, first_token, finish, trace.prompt, trace.output, predicted, evictions, attempts(state, ready.order),
             self.capacity, int(clock.peak), float(clock.area) / (self.capacity * length), wall_s,
             "unstable" if clock.status in UNSTABLE else "ok", UNSTABLE.get(int(clock.status), ""), trace.client,
             more={"overflows": int(clock.overflows), "events": int(clock.events)},
@@ -101,11 +105,32 @@ def first_state(
     due, out = np.zeros((2, room), np.int64)
     own |= loop.LIMITS * has(policy, "limit") | loop.WAKES * has(policy, "wake")
     own |= loop.LEARNS * (has(predictor, "predict") or has(predictor, "learn"))
+    clock = records(1, CLOCK)
+    clock.time = ready.requests["arrival"][0]
+    clock.due, clock.head = FOREVER, -1
     return State(
-        capacity, own, bool(getattr(policy, "recompute", False)), prefill, records(1, CLOCK), ready.requests,
-        ready.output, np.full((n, 3), -1, np.int64), records(room, RUNNING), due, out, ready.survival,
+        capacity, own, bool(getattr(policy, "recompute", False)), prefill, clock, ready.requests, ready.output,
+        np.full((n, 3), -1, np.int64), records(n, QUEUED), np.empty((room, 4), np.int64), records(room, RUNNING), due,
+        out, ready.survival,
         parameters(policy), *ready.plan, ready.predictor_parameters, ready.facts, ready.notes, new_dice(seed),
     )  # fmt: skip
+
+
+def more_log(state: State) -> State:
+    """The same state with twice the room in the log, ready to go on."""
+    state.clock[0].status = loop.OK
+    return state._replace(log=np.concatenate([state.log, np.empty_like(state.log)]))
+
+
+def attempts(state: State, order: Ints) -> Ints:
+    """Every attempt that ended, shape (a, 4): first those that ended in an eviction, then the others by id."""
+    done = np.flatnonzero(state.times[:, 2] >= 0)
+    last = np.empty((len(done), 4), np.int64)
+    last[:, 0], last[:, 3] = done, state.requests["generated"][done]
+    last[:, 1:3] = state.times[done][:, ::2]
+    log = np.concatenate([state.log[: state.clock[0].logged], last])
+    log[:, 0] = order[log[:, 0]]
+    return log
 
 
 def refuse(state: State, policy: Any, capacity: int) -> None:

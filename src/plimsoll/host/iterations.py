@@ -22,7 +22,7 @@ from ..policy.protocol import ask, failed, has
 from ..progress import Progress, call
 from ..trace import Floats, Trace
 from . import batches as loop
-from .discrete import UNSTABLE, first_state, refuse
+from .discrete import UNSTABLE, attempts, first_state, more_log, refuse
 from .prepare import prepare
 from .result import Result
 
@@ -59,23 +59,28 @@ class Iterations:
         hooks += [ask(predictor, hook, compiled) for hook in ("predict", "learn")]
         run = loop.run if compiled else plain(loop.run)
         took = (float(self.step.fixed_s), float(self.step.per_token_s))
+        paused, first, spans = np.zeros(len(trace), np.bool_), np.full(len(trace), -1), np.zeros((1024, 2))
         start = time.perf_counter()
         try:
-            done = call(run, *hooks, state, *took, self.max_steps, total=len(trace), progress=progress)
+            while True:
+                steps = (state, paused, first, spans, *took, self.max_steps)
+                call(run, *hooks, *steps, total=len(trace), progress=progress)
+                if state.clock[0].status != loop.LOG_FULL:
+                    break
+                state, spans = more_log(state), np.concatenate([spans, np.zeros_like(spans)])
         except (ArithmeticError, IndexError, ValueError, TypeError) as error:
             raise failed(error, policy) from error
         wall_s = time.perf_counter() - start
         refuse(state, policy, self.capacity)
-        attempts, first, began, ended = done
         clock, requests = state.clock[0], ready.requests
+        began, ended = spans[: clock.now + 1].T
         back = np.argsort(ready.order, kind="mergesort")
         started = _at(began, np.where(first >= 0, first + 1, -1))[back]
         first_token, finish = _at(ended, state.times[:, 1])[back], _at(ended, state.times[:, 2])[back]
-        attempts[:, 0] = ready.order[attempts[:, 0]]
         length = max(float(ended[-1] - requests["arrival"][0]), 1e-300)
         return Result(
             self.unit, trace.arrival, started, first_token, finish, trace.prompt, trace.output,
-            np.array(requests["predicted"])[back], np.array(requests["evictions"])[back], attempts, self.capacity,
+            np.array(requests["predicted"])[back], np.array(requests["evictions"])[back], attempts(state, ready.order), self.capacity,
             int(clock.peak), float(clock.area) / (self.capacity * length), wall_s,
             "unstable" if clock.status in UNSTABLE else "ok", UNSTABLE.get(int(clock.status), ""), trace.client,
             more={"overflows": int(clock.overflows), "events": int(clock.events), "steps": int(clock.now)},

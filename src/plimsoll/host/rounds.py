@@ -7,51 +7,54 @@ same and its use grows by one token per running request a round, so the loop goe
 
 from __future__ import annotations
 
-import heapq
 import math
 from typing import Any
 
-import numpy as np
 from numba import from_dtype, types
 
-from ..jit import njit
+from ..jit import bare
 from ..policy.protocol import CHANGE, RERANK, SKIP, START, function_types
-from ..policy.view import BATCH, FLOATS, INT, INTS, REQUESTS, TABLE
-from .batch import CLOCK, FOREVER, State, insert, look, past, take, take_due
+from ..policy.view import BATCH, FLOATS, INT, INTS, REQUESTS, TABLE, View
+from .batch import CLOCK, State, insert, look, past, take, take_due
+from .queue import QUEUED, arrange, pop, push
 
-OK, STUCK, CHURN, LATE, OVERFULL, NOT_RUNNING, NAN, STOPPED = range(8)
+OK, STUCK, CHURN, LATE, OVERFULL, NOT_RUNNING, NAN, STOPPED, LOG_FULL = range(9)
 LIMITS, WAKES, LEARNS = 1, 2, 4  # bits of ``own``: hooks that the policy or the predictor brings itself
 CHURN_LIMIT = 10_000  # overflows in a row without a completion: the run repeats itself
 
 _HOOKS = function_types("rank", "admit", "evict", "limit", "wake", "predict", "learn")
 _TIMES = types.Array(INT, 2, "C")
+_QUEUE = types.Array(from_dtype(QUEUED), 1, "C")
 _CLOCKS = types.Array(from_dtype(CLOCK), 1, "C")
 STATE = types.NamedTuple(
     (
-        *(INT, INT, types.boolean, INT, _CLOCKS, REQUESTS, INTS, _TIMES, BATCH, INTS, INTS, TABLE),
+        *(INT, INT, types.boolean, INT, _CLOCKS, REQUESTS, INTS, _TIMES, _QUEUE, _TIMES, BATCH, INTS, INTS, TABLE),
         *(FLOATS, TABLE, FLOATS, FLOATS, TABLE, FLOATS, INTS),
     ),
     State,
 )
 
 
-@njit()
-def rejoin(rank: Any, state: State, waiting: Any, attempts: Any, i: int) -> None:
+@bare()
+def rejoin(rank: Any, state: State, i: int) -> None:
     """Put an evicted request back into the queue; its attempt taught that its output is longer than it got."""
     c, r = state.clock[0], state.requests[i]
     started = state.times[i, 0]
-    attempts.append((i, started, c.now, r.generated))
+    line = state.log[c.logged]
+    line[0], line[1], line[2], line[3] = i, started, c.now, r.generated
+    c.logged += 1
     tokens = max(r.generated, r.generated + c.now - started - state.prefill)
     r.predicted = max(r.predicted, tokens + 1.0)
     r.lower = max(r.lower, tokens + 1.0)
     r.upper = max(r.upper, r.lower)
     r.evictions += 1
     r.generated = tokens if state.recompute else 0
-    heapq.heappush(waiting, (rank(look(state), state.p, i), i))
+    push(state.waiting, c.queued, rank(look(state), state.p, i), i)
+    c.queued += 1
 
 
-@njit()
-def leave(rank: Any, learn: Any, state: State, waiting: Any, attempts: Any) -> None:
+@bare()
+def leave(rank: Any, learn: Any, state: State) -> None:
     """Completions free their memory; requests at their limit go back to the queue."""
     c = state.clock[0]
     left = take_due(state)
@@ -59,19 +62,18 @@ def leave(rank: Any, learn: Any, state: State, waiting: Any, attempts: Any) -> N
         i = state.out[y]
         kept = state.requests[i].generated
         if kept + c.now - state.times[i, 0] - state.prefill >= state.output[i]:
-            attempts.append((i, state.times[i, 0], c.now, kept))
             state.times[i, 2] = c.now
             c.done += 1
             c.churn = 0
             if state.own & LEARNS:
                 learn(past(state), state.q, i, state.output[i])
         else:
-            rejoin(rank, state, waiting, attempts, i)
+            rejoin(rank, state, i)
     c.changed = left > 0
 
 
-@njit()
-def arrive(rank: Any, predict: Any, state: State, waiting: Any) -> None:
+@bare()
+def arrive(rank: Any, predict: Any, state: State) -> None:
     """Requests that have come join the queue."""
     c, requests = state.clock[0], state.requests
     view = look(state)
@@ -83,24 +85,25 @@ def arrive(rank: Any, predict: Any, state: State, waiting: Any) -> None:
         if math.isnan(place):
             c.status, c.fault = NAN, i
             return
-        heapq.heappush(waiting, (place, i))
+        push(state.waiting, c.queued, place, i)
+        c.queued += 1
         c.arrived += 1
 
 
-@njit()
-def make_room(rank: Any, evict: Any, state: State, waiting: Any, attempts: Any) -> None:
+@bare()
+def make_room(rank: Any, evict: Any, state: State) -> None:
     """Evict whom the policy names until the next round fits."""
     c = state.clock[0]
     while c.held + c.k * (c.now + 1) > state.capacity:
-        if take_back(rank, evict, state, waiting, attempts) < 1:
+        if take_back(rank, evict, state) < 1:
             c.status = NOT_RUNNING
             return
     c.overflows += 1
     c.churn += 1
 
 
-@njit()
-def take_back(rank: Any, evict: Any, state: State, waiting: Any, attempts: Any) -> int:
+@bare()
+def take_back(rank: Any, evict: Any, state: State) -> int:
     """Evict whom the policy names; return how many those are, −1 if not all of them are running."""
     c = state.clock[0]
     c.fault = count = evict(look(state), state.p, state.out)
@@ -110,35 +113,50 @@ def take_back(rank: Any, evict: Any, state: State, waiting: Any, attempts: Any) 
     c.evicted += count
     c.changed = True
     for y in range(count):
-        rejoin(rank, state, waiting, attempts, state.out[y])
+        rejoin(rank, state, state.out[y])
     return count
 
 
-@njit()
-def rank_again(rank: Any, state: State, waiting: Any) -> None:
+@bare()
+def rank_again(rank: Any, state: State) -> None:
     """Order the queue anew."""
-    view = look(state)
-    for y in range(len(waiting)):
-        waiting[y] = (rank(view, state.p, waiting[y][1]), waiting[y][1])
-    heapq.heapify(waiting)
+    view, queued = look(state), state.clock[0].queued
+    for y in range(queued):
+        state.waiting[y].place = rank(view, state.p, state.waiting[y].id)
+    arrange(state.waiting, queued)
 
 
-@njit()
-def start_some(rank: Any, admit: Any, limit: Any, state: State, waiting: Any, skipped: Any) -> None:
+@bare()
+def unqueue(state: State, skipped: int, skip: bool) -> None:
+    """Take the head out of the queue; ``skipped`` entries, after it one more if it is skipped, wait behind the queue."""
+    c, queue = state.clock[0], state.waiting
+    place, i = queue[0].place, queue[0].id
+    pop(queue, c.queued)
+    c.queued -= 1
+    queue[c.queued] = queue[c.queued + skipped]
+    if skip:
+        queue[c.queued + skipped].place = place
+        queue[c.queued + skipped].id = i
+
+
+@bare()
+def start_some(rank: Any, admit: Any, limit: Any, state: State) -> None:
     """Ask for the head of the queue, and go on while the policy starts it."""
     c = state.clock[0]
     asked_to_wake = state.own & WAKES > 0
-    while len(waiting) > 0:
-        i = waiting[0][1]
+    skipped = 0
+    while c.queued > 0:
+        i = state.waiting[0].id
         if i == c.head and c.now < c.retry and not (c.changed or asked_to_wake):
             break
         view = look(state)
         verdict = admit(view, state.p, i)
         if verdict == RERANK:
-            rank_again(rank, state, waiting)
+            rank_again(rank, state)
             continue
         if verdict == SKIP:
-            skipped.append(heapq.heappop(waiting))
+            unqueue(state, skipped, True)
+            skipped += 1
             continue
         if verdict != START:
             c.head, c.retry, c.changed = i, c.now + max(1, verdict), False
@@ -147,24 +165,32 @@ def start_some(rank: Any, admit: Any, limit: Any, state: State, waiting: Any, sk
         if r.prompt + r.generated > view.free:
             c.status, c.fault = OVERFULL, i
             return
-        heapq.heappop(waiting)
-        tokens = state.output[i] - r.generated
-        if state.own & LIMITS:
-            tokens = min(tokens, max(1, limit(view, state.p, i)))
-        insert(state, i, c.now + max(1, math.ceil(r.predicted) - r.generated), c.now + tokens)
-        r.turn = c.started
-        c.started += 1
-        state.times[i, 0] = c.now
-        if r.generated == 0:
-            state.times[i, 1] = c.now + 1 + state.prefill
-    if len(skipped) > 0:
-        while len(skipped) > 0:
-            heapq.heappush(waiting, skipped.pop())
-        c.head, c.retry = waiting[0][1], c.now + 1
+        unqueue(state, skipped, False)
+        start(limit, view, state, i)
+    if skipped > 0:
+        for _ in range(skipped):
+            push(state.waiting, c.queued, state.waiting[c.queued].place, state.waiting[c.queued].id)
+            c.queued += 1
+        c.head, c.retry = state.waiting[0].id, c.now + 1
 
 
-@njit()
-def next_epoch(wake: Any, state: State, waiting: Any) -> int:
+@bare()
+def start(limit: Any, view: View, state: State, i: int) -> None:
+    """Request i runs from this epoch on."""
+    c, r = state.clock[0], state.requests[i]
+    tokens = state.output[i] - r.generated
+    if state.own & LIMITS:
+        tokens = min(tokens, max(1, limit(view, state.p, i)))
+    insert(state, i, c.now + max(1, math.ceil(r.predicted) - r.generated), c.now + tokens)
+    r.turn = c.started
+    c.started += 1
+    state.times[i, 0] = c.now
+    if r.generated == 0:
+        state.times[i, 1] = c.now + 1 + state.prefill
+
+
+@bare()
+def next_epoch(wake: Any, state: State) -> int:
     """The next epoch at which something happens or the policy wants to be asked."""
     c = state.clock[0]
     following = c.due
@@ -172,7 +198,7 @@ def next_epoch(wake: Any, state: State, waiting: Any) -> int:
         following = min(following, (state.capacity - c.held) // c.k)
     if c.arrived < len(state.requests):
         following = min(following, int(state.requests[c.arrived].arrival))
-    if len(waiting) > 0:
+    if c.queued > 0:
         following = min(following, c.retry)
     if state.own & WAKES:
         call = wake(look(state), state.p)
@@ -181,52 +207,38 @@ def next_epoch(wake: Any, state: State, waiting: Any) -> int:
     return max(c.now + 1, following)
 
 
-@njit()
-def log_of(attempts: Any) -> Any:
-    """The list of attempts as an array, shape (a, 4)."""
-    log = np.empty((len(attempts), 4), np.int64)
-    for y in range(len(attempts)):
-        log[y, 0], log[y, 1], log[y, 2], log[y, 3] = attempts[y]
-    return log
-
-
-@njit(types.Array(INT, 2, "C")(*_HOOKS, STATE, INT, INTS))
+@bare(types.void(*_HOOKS, STATE, INT, INTS))
 def run(rank, admit, evict, limit, wake, predict, learn, state, max_rounds, progress):
-    """Schedule every request; ``state.times`` and ``state.clock`` hold the outcome.
+    """Schedule every request; ``state.times``, ``state.log`` and ``state.clock`` hold the outcome.
+
+    Ends LOG_FULL where the next event may need more room in the log, and can go on from there.
 
     Parameters
     ----------
     max_rounds : a run that goes on beyond it ends LATE.
     progress : shape (4,), see ``plimsoll.progress``.
-
-    Returns
-    -------
-    attempts, shape (a, 4): id, start, stop and the tokens kept before, in the order of the stops.
     """
     n, c = len(state.requests), state.clock[0]
-    waiting, skipped, attempts = [(0.0, 0)], [(0.0, 0)], [(0, 0, 0, 0)]
-    waiting.pop()
-    skipped.pop()
-    attempts.pop()
-    c.now, c.due, c.head = int(state.requests[0].arrival), FOREVER, -1
-    c.time = c.now
     while c.status == OK:
+        if c.logged + c.k > len(state.log):
+            c.status = LOG_FULL
+            break
         c.events += 1
         c.evicted, c.changed = 0, False
         if c.due <= c.now or (c.k > 0 and state.running[0].end <= c.now):
-            leave(rank, learn, state, waiting, attempts)
+            leave(rank, learn, state)
         if c.arrived < n and state.requests[c.arrived].arrival <= c.now:
-            arrive(rank, predict, state, waiting)
+            arrive(rank, predict, state)
         if state.own & WAKES and wake(look(state), state.p) <= c.now:
-            take_back(rank, evict, state, waiting, attempts)
+            take_back(rank, evict, state)
         if c.status == OK and c.held + c.k * (c.now + 1) > state.capacity:
-            make_room(rank, evict, state, waiting, attempts)
-        if len(waiting) > 0 and c.status == OK:
-            start_some(rank, admit, limit, state, waiting, skipped)
+            make_room(rank, evict, state)
+        if c.queued > 0 and c.status == OK:
+            start_some(rank, admit, limit, state)
         progress[0], progress[2], progress[3] = c.done, c.now, c.held + c.k * (c.now + 1)
         if c.status != OK or c.done == n:
             break
-        following = next_epoch(wake, state, waiting)
+        following = next_epoch(wake, state)
         if following >= CHANGE:
             c.status = STUCK
         elif c.churn > CHURN_LIMIT:
@@ -241,4 +253,3 @@ def run(rank, admit, evict, limit, wake, predict, learn, state, max_rounds, prog
             c.peak = max(c.peak, c.held + c.k * following)
             c.now = following
             c.time = following
-    return log_of(attempts)

@@ -13,7 +13,7 @@ import numpy as np
 from ..jit import njit
 from ..policy import CHANGE, START, STOP, Plan, View, volume
 from ..policy.law import expected_volume
-from ..policy.risk import HORIZONS, ROWS, add, crowded, next_finish
+from ..policy.risk import FORECAST, add, crowded, next_finish
 from ..policy.view import Columns
 
 # The policy's memory. A sum or mean marked * forgets: see FORGET and RECENT.
@@ -26,7 +26,7 @@ LAST_LOST, LAST_FREED = 14, 15  # the same of the last eviction, until it is kno
 SIZE, SEEN = 16, 17  # * mean volume of the arrivals, and their number
 BACKLOG = 18  # expected volume of all waiting requests
 AT_STEP, AT_COUNT = 19, 20  # the instant for which the forecast was made
-FORECAST = 21
+FORECASTS = 21  # of the running requests, and of these with the one that asks
 OWN_SLACK, OWN_VOLUME = range(2)  # columns: a request's place behind its arrival, its share of the backlog; −1 unset
 
 WINDOW = 32  # steps
@@ -55,7 +55,7 @@ class LoadLine(NamedTuple):
 
     def plan(self, requests: Columns, capacity: int, rng: np.random.Generator) -> Plan:
         """Two columns of each request, and the memory for what is measured."""
-        memory = np.zeros(FORECAST + ROWS * HORIZONS)
+        memory = np.zeros(FORECASTS + 2 * FORECAST)
         memory[RECOMPUTE] = PRIOR
         memory[AT_STEP] = -1.0
         return Plan(np.full((len(requests), 2), -1.0), memory)
@@ -80,19 +80,21 @@ class LoadLine(NamedTuple):
         if context > view.free:
             return CHANGE
         memory, count = view.memory, len(view.running)
-        forecast = memory[FORECAST:].reshape(ROWS, HORIZONS)
+        forecast, trial = memory[FORECASTS : FORECASTS + FORECAST], memory[FORECASTS + FORECAST :]
         if memory[AT_STEP] != view.step or memory[AT_COUNT] != count:
             forecast[:] = 0.0
             for x in range(count):
                 add(forecast, view, view.running[x].id, view.running[x].offset + view.step)
             memory[AT_STEP], memory[AT_COUNT] = view.step, count
-        trial = forecast.copy()
+        for y in range(FORECAST):
+            trial[y] = forecast[y]
         add(trial, view, i, context)
         if count > 0:
             ahead = crowded(trial, view.capacity, next_finish(trial, count + 1), price(view))
             if ahead > 0:
                 return max(1, ahead // 4)
-        forecast[:] = trial
+        for y in range(FORECAST):
+            forecast[y] = trial[y]
         memory[AT_COUNT] = count + 1
         memory[PREFILL] += context
         memory[BEGUN] += view.columns[i, OWN_VOLUME]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ..jit import njit
+from ..jit import bare, njit
 from .protocol import CHANGE, START, STOP
 from .view import View
 
@@ -15,7 +15,7 @@ def volume(prompt: float, output: float) -> float:
     return prompt * output + output * (output + 1.0) / 2.0
 
 
-@njit()
+@bare()
 def fits(view: View, i: int, reserve: float = 0.0) -> bool:
     """True if request i fits now and ``reserve`` (a share of M) stays free; an empty machine needs no reserve."""
     context = view.requests[i].prompt + view.requests[i].generated
@@ -24,7 +24,7 @@ def fits(view: View, i: int, reserve: float = 0.0) -> bool:
     return context + reserve * view.capacity <= view.free
 
 
-@njit()
+@bare()
 def greedy_wait(view: View, i: int, reserve: float = 0.0) -> int:
     """START if request i fits now, else CHANGE; nobody starts at the instant of an eviction, as in vLLM."""
     if view.evicted > 0:
@@ -32,13 +32,13 @@ def greedy_wait(view: View, i: int, reserve: float = 0.0) -> int:
     return START if fits(view, i, reserve) else CHANGE
 
 
-@njit()
+@bare()
 def remaining(view: View, i: int) -> int:
     """Output tokens that request i is still predicted to need, at least 1."""
     return max(1, math.ceil(view.requests[i].predicted) - view.requests[i].generated)
 
 
-@njit()
+@bare()
 def peak_wait(view: View, i: int, capacity: float) -> int:
     """START if usage stays within ``capacity`` at every predicted completion with i started now, else how long to wait.
 
@@ -49,30 +49,29 @@ def peak_wait(view: View, i: int, capacity: float) -> int:
     """
     end = view.step + remaining(view, i)
     base = view.requests[i].prompt + view.requests[i].generated - view.step
-    running = view.running
-    excess, paged = 0.0, view.block > 1
-    total, alive = base, 1
+    running, paged = view.running, view.block > 1
+    total, alive, over = base, 1, 0.0
     x = len(running) - 1
     while x >= 0 and running[x].end >= end:
         total += running[x].offset
         alive += 1
         x -= 1
-    excess = max(excess, total + alive * end - capacity)
-    if excess <= 0 and paged:
-        excess = _excess(view, x + 1, base, total, alive, end, capacity)
+    most = total + alive * end
+    if paged and most <= capacity:
+        over = _excess(view, x + 1, base, total, alive, end, capacity)
     while x >= 0:
         at = running[x].end
-        while x >= 0 and running[x].end == at:
-            total += running[x].offset
-            alive += 1
-            x -= 1
-        excess = max(excess, total + alive * at - capacity)
-        if excess <= 0 and paged:
-            excess = _excess(view, x + 1, base, total, alive, at, capacity)
+        total += running[x].offset
+        alive += 1
+        most = max(most, total + alive * at)
+        if paged and over <= 0 and most <= capacity and (x == 0 or running[x - 1].end < at):
+            over = _excess(view, x, base, total, alive, at, capacity)
+        x -= 1
+    excess = max(over, most - capacity)
     return START if excess <= 0 else math.ceil(excess)
 
 
-@njit()
+@bare()
 def _excess(view: View, first: int, base: int, total: int, alive: int, at: int, capacity: float) -> float:
     """Tokens, at least, by which whole blocks are over at step ``at``, for the request and ``running[first:]``.
 
@@ -89,7 +88,7 @@ def _excess(view: View, first: int, base: int, total: int, alive: int, at: int, 
     return max(1.0, over - rounding) if over > 0 else 0.0
 
 
-@njit()
+@bare()
 def reserved_wait(view: View, i: int, capacity: float) -> int:
     """START if the predicted final sizes of all running requests and i fit together, else CHANGE."""
     total = view.requests[i].prompt + view.requests[i].generated + remaining(view, i)

@@ -21,7 +21,7 @@ from numba import types
 from numba.core.errors import NumbaError
 
 from ..errors import InputError, PolicyError
-from ..jit import njit, plain
+from ..jit import bare, njit, plain
 from .view import FLOAT, FLOATS, HISTORY, INT, INTS, VIEW, Columns, History, View
 
 START = 0  # admit: start the request now
@@ -172,14 +172,20 @@ def _with_parameters(kind: Any, hook: str, compiled: bool) -> Callable[..., Any]
     name = f"{kind.__name__}_{hook}"
     call = ", ".join([f"kind({fields})", "view", *arguments])
     source = f"def {name}({', '.join(['view', 'p', *arguments])}):\n    return body({call})"
-    scope = dict(body.__globals__) | {"body": njit()(body) if compiled else plain(body), "kind": kind}
+    scope = dict(body.__globals__) | {"body": _jit(kind)(body) if compiled else plain(body), "kind": kind}
     exec(compile(source, inspect.getfile(body), "exec"), scope)
     return scope[name]
 
 
+def _jit(kind: type, *signature: Any) -> Any:
+    """How to compile a hook: a user's may allocate."""
+    ours = kind is type(None) or kind.__module__.partition(".")[0] == __name__.partition(".")[0]
+    return bare(*signature) if ours else njit(*signature)
+
+
 def _compile(asked: Callable[..., Any], kind: type, hook: str) -> Callable[..., Any]:
     try:
-        return njit(SIGNATURES[hook])(asked)
+        return _jit(kind, SIGNATURES[hook])(asked)
     except Exception as error:  # Numba raises bare KeyError, NotImplementedError and others beside its own
         raise _uncompiled(error, kind, hook) from error
 
@@ -192,7 +198,7 @@ def place(function: Any) -> str:
 def _uncompiled(error: Exception, kind: type, hook: str) -> PolicyError:
     """A compiler's error as one line: where, and what to change."""
     file, line = place(getattr(kind, hook)).rsplit(":", 1)
-    told = re.findall(rf'{re.escape(Path(file).name)}", line (\d+)', str(error))
+    told = re.findall(rf'{re.escape(Path(file).name)}", line (\d+)', _uncoloured(error))
     lines = [number for number in told if int(number) > 2]  # 1 and 2 are the caller's around the hook
     return PolicyError(f"{file}:{[*lines, line][0]}: {kind.__name__}.{hook} cannot be compiled: {_reason(error)}")
 
@@ -203,9 +209,14 @@ def _reason(error: Exception) -> str:
     if not isinstance(error, NumbaError):
         return f"{type(error).__name__}: {error}"
     noise = ("During:", "Failed in", "File ", "There are", "- ", "Overload", "^", "raised from", "<source")
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    lines = [line.strip() for line in _uncoloured(error).splitlines() if line.strip()]
     told = next((line for line in lines if not line.startswith(noise)), lines[0])
     return re.sub(r"\b(View|History)\(.*\)", r"\1", told)
+
+
+def _uncoloured(error: Exception) -> str:
+    """An error's text without the colours that Numba adds where Colorama is installed."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", str(error))
 
 
 def failed(error: Exception, policy: Any) -> PolicyError:

@@ -12,20 +12,20 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from ..jit import njit
+from ..jit import bare
 from ..predict.survival import GRID, POINTS, alive, cell
 from .law import LEAST, scale
 from .view import View
 
 HORIZONS = 12  # horizons of 1, 2, 4 … 2,048 steps
-MEAN, VARIANCE, MOST, ALIVE = range(4)
-ROWS = 4  # of a forecast: tokens expected, their variance, tokens if nobody finishes, requests expected
+MEAN, VARIANCE, MOST, ALIVE, FORECAST = range(0, 5 * HORIZONS, HORIZONS)
+# Where they begin in a forecast: tokens expected, their variance, tokens if nobody finishes, requests expected; its end
 Forecast = npt.NDArray[np.float64]
 
 
-@njit()
+@bare()
 def add(forecast: Forecast, view: View, i: int, held: int) -> None:
-    """Add request i, which holds ``held`` tokens (prompt and generated), to ``forecast``, shape (ROWS, HORIZONS)."""
+    """Add request i, which holds ``held`` tokens (prompt and generated), to ``forecast``, shape (FORECAST,)."""
     r = view.requests[i]
     curve = view.survival[r.kind]
     tokens = scale(r.scale, r.predicted)
@@ -46,27 +46,27 @@ def add(forecast: Forecast, view: View, i: int, held: int) -> None:
         elif y > 0:  # it has outlived its law: the longer it has lived, the longer it will
             p = (had + 1.0) / (had + ahead)
         size = float((held + ahead + view.block - 1) // view.block * view.block)
-        forecast[MEAN, y] += p * size
-        forecast[VARIANCE, y] += p * (1.0 - p) * size * size
-        forecast[MOST, y] += size
-        forecast[ALIVE, y] += p
+        forecast[MEAN + y] += p * size
+        forecast[VARIANCE + y] += p * (1.0 - p) * size * size
+        forecast[MOST + y] += size
+        forecast[ALIVE + y] += p
         ahead *= 2
 
 
-@njit()
+@bare()
 def next_finish(forecast: Forecast, count: int) -> float:
     """Steps until the first of the ``count`` requests in the forecast is expected to finish."""
     before, ahead = 0.0, 1
     for y in range(1, HORIZONS):
         ahead *= 2
-        finished = count - forecast[ALIVE, y]
+        finished = count - forecast[ALIVE + y]
         if finished >= 1.0:
             return ahead - ahead / 2 * (finished - 1.0) / (finished - before)
         before = finished
     return float(ahead)
 
 
-@njit()
+@bare()
 def crowded(forecast: Forecast, capacity: float, idle: float, price: float) -> int:
     """The first horizon, in steps, at which memory is too likely to overflow; 0 if there is none.
 
@@ -77,16 +77,16 @@ def crowded(forecast: Forecast, capacity: float, idle: float, price: float) -> i
     """
     ahead = 1
     for y in range(HORIZONS):
-        if forecast[MOST, y] > capacity:
+        if forecast[MOST + y] > capacity:
             worth = ahead + idle
-            reserve = tail(worth / (worth + price)) * math.sqrt(max(0.0, forecast[VARIANCE, y]))
-            if forecast[MEAN, y] + reserve > capacity:
+            reserve = tail(worth / (worth + price)) * math.sqrt(max(0.0, forecast[VARIANCE + y]))
+            if forecast[MEAN + y] + reserve > capacity:
                 return ahead
         ahead *= 2
     return 0
 
 
-@njit()
+@bare()
 def tail(share: float) -> float:
     """z with P(Z > z) = ``share``, Z standard normal; within 4.5e-4 (Abramowitz and Stegun, 26.2.23)."""
     small = min(max(share, 1e-12), 1.0 - 1e-12)
