@@ -23,7 +23,6 @@ CLOCK = np.dtype(
         ("done", np.int64),
         ("started", np.int64),  # starts so far
         ("evicted", np.int64),  # at this epoch
-        ("queued", np.int64),  # how many wait
         ("logged", np.int64),  # lines in the log
         ("changed", np.bool_),  # something left the batch at this epoch
         ("head", np.int64),  # the request that was last refused
@@ -51,7 +50,7 @@ class State(NamedTuple):
     requests: Any  # (n,) of REQUEST
     output: Any  # (n,) tokens
     times: Any  # (n, 3) last start, first token, finish; −1 where never
-    waiting: Any  # (n,) of QUEUED, the first ``queued`` in use
+    waiting: Any  # (n + 1,) the queue, see host.queue
     log: Any  # (room, 4) id, start, stop and the tokens kept before, of each attempt that ended in an eviction
     running: Any  # (room,) of RUNNING, the first k in use, by ascending predicted end
     due: Any  # (room,) the epoch at which each running request truly leaves

@@ -156,7 +156,7 @@ def run(
             pause(select, state, paused)
         if c.status == OK and c.held + c.k * (c.now + 1) > state.capacity:
             make_room(rank, evict, state)
-        if c.queued > 0 and c.status == OK:
+        if state.waiting[0].id > 0 and c.status == OK:
             start_some(rank, admit, limit, state)
         progress[0] = c.done
         if c.status != OK or c.done == n:

@@ -18,7 +18,7 @@ from ..trace import Floats, Ints, Trace
 from . import rounds as loop
 from .batch import CLOCK, FOREVER, State
 from .prepare import Prepared, prepare
-from .queue import QUEUED
+from .queue import empty
 from .result import Result
 
 _REPLAYED = 20_000  # a failed run is repeated as plain Python, which knows lines, up to this many requests
@@ -89,8 +89,8 @@ class Rounds:
         arrival, predicted, evictions = columns
         length = max(1.0, clock.now - requests["arrival"][0])
         return Result(
-            "rounds", arrival, start, first_token, finish, trace.prompt, trace.output, predicted, evictions, attempts(state, ready.order),
-            self.capacity, int(clock.peak), float(clock.area) / (self.capacity * length), wall_s,
+            "rounds", arrival, start, first_token, finish, trace.prompt, trace.output, predicted, evictions,
+            attempts(state, ready.order), self.capacity, int(clock.peak), float(clock.area) / (self.capacity * length), wall_s,
             "unstable" if clock.status in UNSTABLE else "ok", UNSTABLE.get(int(clock.status), ""), trace.client,
             more={"overflows": int(clock.overflows), "events": int(clock.events)},
         )  # fmt: skip
@@ -110,7 +110,7 @@ def first_state(
     clock.due, clock.head = FOREVER, -1
     return State(
         capacity, own, bool(getattr(policy, "recompute", False)), prefill, clock, ready.requests, ready.output,
-        np.full((n, 3), -1, np.int64), records(n, QUEUED), np.empty((room, 4), np.int64), records(room, RUNNING), due,
+        np.full((n, 3), -1, np.int64), empty(n), np.empty((room, 4), np.int64), records(room, RUNNING), due,
         out, ready.survival,
         parameters(policy), *ready.plan, ready.predictor_parameters, ready.facts, ready.notes, new_dice(seed),
     )  # fmt: skip

@@ -80,8 +80,8 @@ class Iterations:
         length = max(float(ended[-1] - requests["arrival"][0]), 1e-300)
         return Result(
             self.unit, trace.arrival, started, first_token, finish, trace.prompt, trace.output,
-            np.array(requests["predicted"])[back], np.array(requests["evictions"])[back], attempts(state, ready.order), self.capacity,
-            int(clock.peak), float(clock.area) / (self.capacity * length), wall_s,
+            np.array(requests["predicted"])[back], np.array(requests["evictions"])[back],
+            attempts(state, ready.order), self.capacity, int(clock.peak), float(clock.area) / (self.capacity * length), wall_s,
             "unstable" if clock.status in UNSTABLE else "ok", UNSTABLE.get(int(clock.status), ""), trace.client,
             more={"overflows": int(clock.overflows), "events": int(clock.events), "steps": int(clock.now)},
         )  # fmt: skip

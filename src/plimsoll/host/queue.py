@@ -1,62 +1,74 @@
-"""The waiting queue: a heap of (place, id) in an array, four children to a node."""
+"""Queues of the hosts: heaps of (key, id) in arrays, the smallest first, four children to an entry.
+
+Place 0 of the array holds no entry: its id is the length of the queue.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
 from ..jit import bare
-from ..policy.view import Columns
+from ..policy.view import Columns, records
 
-QUEUED = np.dtype([("place", np.float64), ("id", np.int64)], align=True)
+ENTRY = np.dtype([("key", np.float64), ("id", np.int64)], align=True)
+
+
+def empty(room: int) -> Columns:
+    """A queue for so many entries, shape (room + 1,)."""
+    return records(room + 1, ENTRY)
 
 
 @bare()
-def precedes(queue: Columns, x: int, place: float, i: int) -> bool:
-    """True if the entry at x comes before request i at this place; ties by id."""
-    return queue[x].place < place or (queue[x].place == place and queue[x].id < i)
+def before(queue: Columns, x: int, key: float, i: int) -> bool:
+    """True if the entry in place x comes before (key, i)."""
+    return queue[x].key < key or (queue[x].key == key and queue[x].id < i)
 
 
 @bare()
-def push(queue: Columns, size: int, place: float, i: int) -> None:
-    """Add request i to the first ``size`` entries."""
-    x = size
-    while x > 0:
-        parent = (x - 1) >> 2
-        if precedes(queue, parent, place, i):
+def push(queue: Columns, key: float, i: int) -> None:
+    """Add request i."""
+    queue[0].id += 1
+    x = queue[0].id
+    while x > 1:
+        parent = (x + 2) >> 2
+        if before(queue, parent, key, i):
             break
         queue[x] = queue[parent]
         x = parent
-    queue[x].place = place
+    queue[x].key = key
     queue[x].id = i
 
 
 @bare()
-def sink(queue: Columns, size: int, x: int, place: float, i: int) -> None:
-    """Put request i where the entry at x was, or below it: into a heap but for the entry at x."""
-    first = 4 * x + 1
-    while first < size:
-        least = first
-        for y in range(first + 1, min(first + 4, size)):
-            if precedes(queue, y, queue[least].place, queue[least].id):
+def pop(queue: Columns) -> int:
+    """Remove and return the first one; the last place is free then."""
+    first, last = queue[1].id, queue[0].id
+    queue[0].id = last - 1
+    sink(queue, 1, queue[last].key, queue[last].id)
+    return first
+
+
+@bare()
+def sink(queue: Columns, x: int, key: float, i: int) -> None:
+    """Put (key, i) into the open place x or below it, so that the queue is in order from there on."""
+    length = queue[0].id
+    child = 4 * x - 2
+    while child <= length:
+        least = child
+        for y in range(child + 1, min(child + 4, length + 1)):
+            if before(queue, y, queue[least].key, queue[least].id):
                 least = y
-        if not precedes(queue, least, place, i):
+        if not before(queue, least, key, i):
             break
         queue[x] = queue[least]
         x = least
-        first = 4 * x + 1
-    queue[x].place = place
+        child = 4 * x - 2
+    queue[x].key = key
     queue[x].id = i
 
 
 @bare()
-def pop(queue: Columns, size: int) -> None:
-    """Remove the head of ``size`` entries; the last entry's room is free then."""
-    last = size - 1
-    sink(queue, last, 0, queue[last].place, queue[last].id)
-
-
-@bare()
-def arrange(queue: Columns, size: int) -> None:
-    """Make a heap of the first ``size`` entries in any order."""
-    for x in range((size - 2) >> 2, -1, -1):
-        sink(queue, size, x, queue[x].place, queue[x].id)
+def arrange(queue: Columns) -> None:
+    """Bring entries in any order into that of a queue."""
+    for x in range((queue[0].id + 2) >> 2, 0, -1):
+        sink(queue, x, queue[x].key, queue[x].id)

@@ -16,7 +16,7 @@ from ..jit import bare
 from ..policy.protocol import CHANGE, RERANK, SKIP, START, function_types
 from ..policy.view import BATCH, FLOATS, INT, INTS, REQUESTS, TABLE, View
 from .batch import CLOCK, State, insert, look, past, take, take_due
-from .queue import QUEUED, arrange, pop, push
+from .queue import ENTRY, arrange, pop, push
 
 OK, STUCK, CHURN, LATE, OVERFULL, NOT_RUNNING, NAN, STOPPED, LOG_FULL = range(9)
 LIMITS, WAKES, LEARNS = 1, 2, 4  # bits of ``own``: hooks that the policy or the predictor brings itself
@@ -24,7 +24,7 @@ CHURN_LIMIT = 10_000  # overflows in a row without a completion: the run repeats
 
 _HOOKS = function_types("rank", "admit", "evict", "limit", "wake", "predict", "learn")
 _TIMES = types.Array(INT, 2, "C")
-_QUEUE = types.Array(from_dtype(QUEUED), 1, "C")
+_QUEUE = types.Array(from_dtype(ENTRY), 1, "C")
 _CLOCKS = types.Array(from_dtype(CLOCK), 1, "C")
 STATE = types.NamedTuple(
     (
@@ -49,8 +49,7 @@ def rejoin(rank: Any, state: State, i: int) -> None:
     r.upper = max(r.upper, r.lower)
     r.evictions += 1
     r.generated = tokens if state.recompute else 0
-    push(state.waiting, c.queued, rank(look(state), state.p, i), i)
-    c.queued += 1
+    push(state.waiting, rank(look(state), state.p, i), i)
 
 
 @bare()
@@ -85,8 +84,7 @@ def arrive(rank: Any, predict: Any, state: State) -> None:
         if math.isnan(place):
             c.status, c.fault = NAN, i
             return
-        push(state.waiting, c.queued, place, i)
-        c.queued += 1
+        push(state.waiting, place, i)
         c.arrived += 1
 
 
@@ -120,33 +118,31 @@ def take_back(rank: Any, evict: Any, state: State) -> int:
 @bare()
 def rank_again(rank: Any, state: State) -> None:
     """Order the queue anew."""
-    view, queued = look(state), state.clock[0].queued
-    for y in range(queued):
-        state.waiting[y].place = rank(view, state.p, state.waiting[y].id)
-    arrange(state.waiting, queued)
+    view, queue = look(state), state.waiting
+    for x in range(1, queue[0].id + 1):
+        queue[x].key = rank(view, state.p, queue[x].id)
+    arrange(queue)
 
 
 @bare()
-def unqueue(state: State, skipped: int, skip: bool) -> None:
-    """Take the head out of the queue; ``skipped`` entries, after it one more if it is skipped, wait behind the queue."""
-    c, queue = state.clock[0], state.waiting
-    place, i = queue[0].place, queue[0].id
-    pop(queue, c.queued)
-    c.queued -= 1
-    queue[c.queued] = queue[c.queued + skipped]
+def unqueue(queue: Any, skipped: int, skip: bool) -> None:
+    """Take the head out; ``skipped`` entries, and then the head if ``skip``, are kept behind the queue's end."""
+    key, last = queue[1].key, queue[0].id
+    i = pop(queue)
+    queue[last] = queue[last + skipped]
     if skip:
-        queue[c.queued + skipped].place = place
-        queue[c.queued + skipped].id = i
+        queue[last + skipped].key = key
+        queue[last + skipped].id = i
 
 
 @bare()
 def start_some(rank: Any, admit: Any, limit: Any, state: State) -> None:
     """Ask for the head of the queue, and go on while the policy starts it."""
-    c = state.clock[0]
+    c, queue = state.clock[0], state.waiting
     asked_to_wake = state.own & WAKES > 0
     skipped = 0
-    while c.queued > 0:
-        i = state.waiting[0].id
+    while queue[0].id > 0:
+        i = queue[1].id
         if i == c.head and c.now < c.retry and not (c.changed or asked_to_wake):
             break
         view = look(state)
@@ -155,7 +151,7 @@ def start_some(rank: Any, admit: Any, limit: Any, state: State) -> None:
             rank_again(rank, state)
             continue
         if verdict == SKIP:
-            unqueue(state, skipped, True)
+            unqueue(queue, skipped, True)
             skipped += 1
             continue
         if verdict != START:
@@ -165,13 +161,13 @@ def start_some(rank: Any, admit: Any, limit: Any, state: State) -> None:
         if r.prompt + r.generated > view.free:
             c.status, c.fault = OVERFULL, i
             return
-        unqueue(state, skipped, False)
+        unqueue(queue, skipped, False)
         start(limit, view, state, i)
     if skipped > 0:
         for _ in range(skipped):
-            push(state.waiting, c.queued, state.waiting[c.queued].place, state.waiting[c.queued].id)
-            c.queued += 1
-        c.head, c.retry = state.waiting[0].id, c.now + 1
+            behind = queue[queue[0].id + 1]
+            push(queue, behind.key, behind.id)
+        c.head, c.retry = queue[1].id, c.now + 1
 
 
 @bare()
@@ -198,7 +194,7 @@ def next_epoch(wake: Any, state: State) -> int:
         following = min(following, (state.capacity - c.held) // c.k)
     if c.arrived < len(state.requests):
         following = min(following, int(state.requests[c.arrived].arrival))
-    if c.queued > 0:
+    if state.waiting[0].id > 0:
         following = min(following, c.retry)
     if state.own & WAKES:
         call = wake(look(state), state.p)
@@ -233,7 +229,7 @@ def run(rank, admit, evict, limit, wake, predict, learn, state, max_rounds, prog
             take_back(rank, evict, state)
         if c.status == OK and c.held + c.k * (c.now + 1) > state.capacity:
             make_room(rank, evict, state)
-        if c.queued > 0 and c.status == OK:
+        if state.waiting[0].id > 0 and c.status == OK:
             start_some(rank, admit, limit, state)
         progress[0], progress[2], progress[3] = c.done, c.now, c.held + c.k * (c.now + 1)
         if c.status != OK or c.done == n:
