@@ -81,7 +81,8 @@ class Iterations:
         return Result(
             self.unit, trace.arrival, started, first_token, finish, trace.prompt, trace.output,
             np.array(requests["predicted"])[back], np.array(requests["evictions"])[back],
-            attempts(state, ready.order), self.capacity, int(clock.peak), float(clock.area) / (self.capacity * length), wall_s,
+            attempts(state, ready.order), self.capacity, int(clock.peak),
+            float(clock.area) / (self.capacity * length), wall_s,
             "unstable" if clock.status in UNSTABLE else "ok", UNSTABLE.get(int(clock.status), ""), trace.client,
             more={"overflows": int(clock.overflows), "events": int(clock.events), "steps": int(clock.now)},
         )  # fmt: skip
