@@ -11,6 +11,7 @@ import hashlib
 import os
 import sys
 from collections.abc import Callable
+from functools import cache, wraps
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -39,6 +40,22 @@ def bare(*signature: Any) -> Callable[[Callable[..., Any]], Any]:
     counting code would release what was never counted. Code that does allocate fails to compile.
     """
     return njit(*signature, _nrt=False)
+
+
+def late(decorate: Callable[[Callable[..., Any]], Any]) -> Callable[[Callable[..., Any]], Any]:
+    """Compile when the function is first called rather than when its module is imported: ``@late(njit(signature))``."""
+
+    def postpone(function: Callable[..., Any]) -> Any:
+        compiled = cache(lambda: decorate(function))
+
+        @wraps(function)
+        def call(*arguments: Any) -> Any:
+            return compiled()(*arguments)
+
+        call.__dict__["py_func"] = function
+        return call
+
+    return postpone
 
 
 def plain(function: Any) -> Callable[..., Any]:

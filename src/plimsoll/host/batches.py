@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from ..jit import bare
+from ..jit import bare, late
 from ..policy.protocol import function_types
 from ..policy.view import FLOAT, INT, INTS
 from .batch import FOREVER, State, look
@@ -120,7 +120,7 @@ def rest(wake: Any, state: State) -> None:
         c.time = following
 
 
-@bare(types.void(*_HOOKS, STATE, _FLAGS, INTS, _SPANS, FLOAT, FLOAT, INT, INTS))
+@late(bare(types.void(*_HOOKS, STATE, _FLAGS, INTS, _SPANS, FLOAT, FLOAT, INT, INTS)))
 def run(
     rank, admit, evict, limit, select, wake, predict, learn, state, paused, first, spans,
     fixed_s, per_token_s, max_steps, progress

@@ -90,7 +90,8 @@ class Rounds:
         length = max(1.0, clock.now - requests["arrival"][0])
         return Result(
             "rounds", arrival, start, first_token, finish, trace.prompt, trace.output, predicted, evictions,
-            attempts(state, ready.order), self.capacity, int(clock.peak), float(clock.area) / (self.capacity * length), wall_s,
+            attempts(state, ready.order), self.capacity, int(clock.peak),
+            float(clock.area) / (self.capacity * length), wall_s,
             "unstable" if clock.status in UNSTABLE else "ok", UNSTABLE.get(int(clock.status), ""), trace.client,
             more={"overflows": int(clock.overflows), "events": int(clock.events)},
         )  # fmt: skip

@@ -12,7 +12,7 @@ from typing import Any
 
 from numba import from_dtype, types
 
-from ..jit import bare
+from ..jit import bare, late
 from ..policy.protocol import CHANGE, RERANK, SKIP, START, function_types
 from ..policy.view import BATCH, FLOATS, INT, INTS, REQUESTS, TABLE, View
 from .batch import CLOCK, State, insert, look, past, take, take_due
@@ -203,7 +203,7 @@ def next_epoch(wake: Any, state: State) -> int:
     return max(c.now + 1, following)
 
 
-@bare(types.void(*_HOOKS, STATE, INT, INTS))
+@late(bare(types.void(*_HOOKS, STATE, INT, INTS)))
 def run(rank, admit, evict, limit, wake, predict, learn, state, max_rounds, progress):
     """Schedule every request; ``state.times``, ``state.log`` and ``state.clock`` hold the outcome.
 

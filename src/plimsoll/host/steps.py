@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numba import from_dtype, types
 
-from ..jit import njit
+from ..jit import late, njit
 from ..policy.protocol import CHANGE, SKIP, START, function_types
 from ..policy.view import BATCH, FLOATS, INT, INTS, REQUESTS, TABLE
 from ..steptime.kernel import decode_base
@@ -284,7 +284,7 @@ def advance(select: Any, e: Engine, waiting: Any, when: float) -> None:
         decode_stretch(e, max(1, most), when)
 
 
-@njit(types.Array(INT, 2, "C")(*_HOOKS, _ENGINE, INT, types.float64, INTS))
+@late(njit(types.Array(INT, 2, "C")(*_HOOKS, _ENGINE, INT, types.float64, INTS)))
 def run(rank, admit, evict, limit, select, wake, predict, learn, e, clocked, every, progress):
     """Serve every request; the first ``clocked`` arrive by the clock, the others after a turn of their session.
 
