@@ -10,6 +10,7 @@ app = App(name="plimsoll", help="Scheduling for LLM inference under a hard KV-ca
 for name, summary in {
     "compare": "Run policies on a trace and rank them, with the certified bound.",
     "run": "Run one policy on a trace.",
+    "capacity": "The highest load, or the least memory, that keeps service-level objectives.",
     "sweep": "Run a grid of settings, here or on Ray.",
     "plot": "Draw runs: a figure, the numbers behind it, or a trace for a viewer.",
     "policies": "The catalogue of policies.",

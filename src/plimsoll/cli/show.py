@@ -20,7 +20,9 @@ from ..progress import Progress
 
 if TYPE_CHECKING:
     from ..experiment.attainment import Attained
+    from ..experiment.capacity import Edge, Fitting, Search
     from ..experiment.check import Compared
+    from ..experiment.confidence import Interval
     from ..experiment.grid import Grid
     from ..experiment.run import Run
     from ..experiment.sweep import Swept
@@ -193,6 +195,67 @@ def show_sweep(grid: Grid, swept: Swept, out: Path) -> None:
         show(f"{sum(row['reason'] == reason for row in swept.bad)} of {len(grid):,} could not be run: {reason}")
     if swept.lost:
         show(f"{len(swept.lost)} were given up because their worker died again and again; the next sweep tries them")
+
+
+def show_edges(search: Search, edges: list[Edge], fluid: float) -> None:
+    """What each policy bears, and the frontier: the objectives' values at common points."""
+    axis, show = search.axis, _console().print
+    slo = " and ".join(str(o) for o in search.objectives)
+    word = "highest rate" if axis.harder else f"least {axis.name}"
+    title = f"{search.setting.trace}: {word} that keeps {slo}; {search.replications} replications, 95 % intervals"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    table.add_column("policy")
+    for name in (axis.unit, "95 %", "× fluid", "× best, 95 %", "$/M tokens", "kJ/M tokens"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for edge in edges:
+        value, over, energy = edge.value, edge.over(edges[0]), edge.spent("energy_j")
+        table.add_row(
+            edge.policy, _number(value.mean), _ends(value), f"{value.mean / fluid:.2f}",
+            "–" if edge is edges[0] else _ends(over), _or_dash(edge.spent("cost_usd")),
+            _or_dash(None if energy is None else energy / 1e3),
+        )  # fmt: skip
+    show(table)
+    frontier = Table(title="frontier: " + slo, title_justify="left", box=box.SIMPLE_HEAD)
+    for name in (axis.unit, "policy", "kept in", *(f"{o.statistic}_{o.figure}" for o in search.objectives)):
+        frontier.add_column(name, justify="left" if name == "policy" else "right")
+    common = set.intersection(*({at for at, _, _ in edge.frontier()} for edge in edges))
+    for at in sorted(common):
+        for edge in edges:
+            kept, values = next(row[1:] for row in edge.frontier() if row[0] == at)
+            frontier.add_row(_number(at), edge.policy, f"{kept:.0%}", *map(_number, values))
+    show(frontier)
+    show(f"the fluid is stable {'up to' if axis.harder else 'from'} {_number(fluid)} {axis.unit}")
+    for edge in edges:
+        if edge.broken:
+            show(f"{edge.policy} is not monotone: it misses at {_number(edge.broken[0][0])} and keeps beyond; its edge "
+                 "is the last value up to which all that was tried kept")  # fmt: skip
+
+
+def show_gpus(search: Search, fitting: dict[str, list[Fitting]]) -> None:
+    """Which GPUs keep the objectives, and at what cost."""
+    slo = [f"{o.statistic}_{o.figure}" for o in search.objectives]
+    title = f"{search.setting.trace}: {search.setting.model}, " + " and ".join(str(o) for o in search.objectives)
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    for name in ("policy", "GPU", "keeps", *slo, "$/M tokens", "kJ/M tokens"):
+        table.add_column(name, justify="left" if name in ("policy", "GPU") else "right", no_wrap=True)
+    for policy, found in fitting.items():
+        for one in found:
+            means = [sum(column) / len(column) for column in zip(*(t.values for t in one.tried), strict=True)]
+            spent = [[getattr(t, name) for t in one.tried] for name in ("cost_usd", "energy_j")]
+            cells = [_or_dash(None if None in s or not s else sum(s) / len(s)) for s in (spent[0], spent[1])]
+            if one.tried and None not in spent[1]:
+                cells[1] = _number(sum(spent[1]) / len(spent[1]) / 1e3)
+            keeps = "yes" if one.met else "no" if one.tried else "the model does not fit"
+            table.add_row(policy, one.gpu, keeps, *(map(_number, means) if means else ["–"] * len(slo)), *cells)
+    _console().print(table)
+
+
+def _ends(value: Interval) -> str:
+    return f"{_number(value.low)} … {_number(value.high)}"
+
+
+def _or_dash(value: float | None) -> str:
+    return "–" if value is None else _number(value)
 
 
 def show_policies(entries: list[dict[str, Any]]) -> None:
