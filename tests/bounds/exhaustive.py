@@ -1,6 +1,8 @@
 """The exact optimum of a few requests by exhaustive search, for the tests alone."""
 
 from collections.abc import Sequence
+from functools import cache
+from itertools import product
 
 
 def optimum(
@@ -46,3 +48,28 @@ def optimum(
 
     search(0, 0, (1 << n) - 1, [0] * (2 * horizon + 2), 0)
     return best[0]
+
+
+def optimum_with_kills(requests: Sequence[tuple[int, int, int]], capacity: int, weights: Sequence[int]) -> int:
+    """Least total weighted latency where a running request may also be killed at any epoch, to start over later."""
+    end = max(a for a, _, _ in requests) + sum(o for _, _, o in requests)
+
+    @cache
+    def rest(epoch: int, tokens: tuple[int, ...]) -> int:
+        """Least cost from an epoch on; a waiting request has 0 tokens, a finished one all of them."""
+        present = [i for i, (a, _, o) in enumerate(requests) if a <= epoch and tokens[i] < o]
+        if all(t == o for t, (_, _, o) in zip(tokens, requests, strict=True)):
+            return 0
+        if epoch == end:
+            return 10**9
+        least = 10**9
+        # After the round a present request has one token more, or its first token of a fresh attempt, or none.
+        for after in product(*({0, 1, tokens[i] + 1} for i in present)):
+            if sum(requests[i][1] + u for i, u in zip(present, after, strict=True) if u) <= capacity:
+                new = list(tokens)
+                for i, u in zip(present, after, strict=True):
+                    new[i] = u
+                least = min(least, rest(epoch + 1, tuple(new)))
+        return sum(weights[i] for i in present) + least
+
+    return rest(0, (0,) * len(requests))

@@ -61,7 +61,7 @@ def test_absent_extra_is_one_clear_line(monkeypatch):
     monkeypatch.setitem(sys.modules, "ortools.sat.python", None)
     with pytest.raises(InputError, match="method order needs OR-Tools: pip install 'plimsoll\\[optimum\\]'"):
         bound(Trace.of([(0, 1, 3), (0, 1, 4), (0, 2, 3)]), 6, 20, method="order")
-    with pytest.raises(InputError, match="method must be auto or order, not guess"):
+    with pytest.raises(InputError, match="method must be auto or order or lp, not guess"):
         bound(Trace.of([(0, 1, 3)]), 6, method="guess")
     with pytest.raises(InputError, match="objective must be latency or makespan, not fun"):
         bound(Trace.of([(0, 1, 3)]), 6, objective="fun")

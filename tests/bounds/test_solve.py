@@ -1,3 +1,5 @@
+import signal
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,7 +11,7 @@ from plimsoll.bounds.replay import confirmed
 from plimsoll.bounds.solve import bound, problem_of
 from plimsoll.errors import CapacityError, InputError
 
-from .exhaustive import optimum
+from .exhaustive import optimum, optimum_with_kills
 from .test_area import instances
 
 
@@ -100,6 +102,14 @@ def test_weights(instance):
     assert found.lower <= optimum(requests, m, weights) <= found.upper
 
 
+@settings(max_examples=60, deadline=None)
+@given(instances(most=3, capacity=6, latest=3))
+def test_kills_do_not_help_a_schedule_that_knows_everything(instance):
+    requests, m = instance
+    weights = [1 + 3 * (i % 2) for i in range(len(requests))]
+    assert optimum_with_kills(requests, m, weights) == optimum(requests, m, weights)
+
+
 def test_interval_is_proved_and_replayed():
     requests = [(0, 1, 6), (0, 2, 5), (1, 3, 4), (2, 1, 2), (3, 2, 6), (3, 2, 6)]
     found = bound(Trace.of(requests), 10, 30, rounds_per_s=1)
@@ -124,12 +134,32 @@ def test_same_seed_same_schedule():
     assert feasible(p, first) and cost(p, first) <= cost(p, start)
 
 
-def test_interrupt_returns_what_is_known():
-    def interrupt(interval):
-        raise KeyboardInterrupt
+@pytest.mark.parametrize("method", ["auto", "order", "lp"])
+def test_ctrl_c_ends_with_what_is_known(method):
+    pytest.importorskip({"order": "ortools", "lp": "scipy"}.get(method, "numpy"))
+    heard = []
+
+    def press(interval):
+        heard.append(interval)
+        if len(heard) == 1:
+            signal.raise_signal(signal.SIGINT)
+
+    usual = signal.getsignal(signal.SIGINT)
+    requests = [(0, 1 + i % 3, 5 + i) for i in range(24)]
+    found = bound(Trace.of(requests), 40, 20, rounds_per_s=1, method=method, tell=press)
+    assert heard and found.seconds < 20
+    assert heard[0].lower <= found.lower < found.upper <= heard[0].upper
+    assert feasible(problem(requests, 40), found.starts)
+    assert signal.getsignal(signal.SIGINT) is usual
+
+
+def test_a_second_ctrl_c_ends_at_once_with_what_is_known():
+    def press(interval):
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
 
     requests = [(0, 1 + i % 3, 5 + i) for i in range(12)]
-    found = bound(Trace.of(requests), 20, 30, rounds_per_s=1, tell=interrupt)
+    found = bound(Trace.of(requests), 20, 30, rounds_per_s=1, tell=press)
     assert 0 < found.lower <= found.upper
     assert feasible(problem(requests, 20), found.starts)
 

@@ -67,3 +67,46 @@ def test_bound_needs_a_trace_or_a_policy(small):
         plimsoll("bound")
     with pytest.raises(InputError, match="not both"):
         plimsoll("bound", small, "--worst", "fcfs")
+
+
+@pytest.fixture
+def weighted(tmp_path):
+    path = tmp_path / "weighted.csv"
+    path.write_text("arrival_s,prompt_tokens,output_tokens,worth,share,tier\n0,2,3,1,0.5,a\n0,2,3,9,2,b\n0,1,1,1,1,c\n")
+    return path
+
+
+def bounded(capsys, *arguments):
+    plimsoll("bound", *arguments, "--capacity", 5, "--rounds-per-s", 1, "--time-limit", 30, "--json")
+    return json.loads(capsys.readouterr().out)
+
+
+def test_weights_makespan_and_kills_from_the_command_line(weighted, capsys):
+    # One after the other: the short one fits beside neither, since each peaks at 5 = M; it overlaps their first rounds.
+    plain, heavy = bounded(capsys, weighted), bounded(capsys, weighted, "--weights", "worth")
+    assert plain["proved"] and heavy["proved"] and heavy["upper"] > plain["upper"]
+    assert heavy["starts"][1] == 0 and plain["holds_with"] == ["kill", "pause"]
+    short = bounded(capsys, weighted, "--objective", "makespan")
+    assert short["lower"] <= short["upper"] == 6
+    plimsoll("bound", weighted, "--capacity", 5, "--weights", "worth", "--time-limit", 30)
+    out = capsys.readouterr().out
+    assert out.startswith("weighted latency  ") and "mean latency" not in out and "killed and restarted" in out
+
+
+def test_weights_that_will_not_do_are_one_clear_line(weighted, small):
+    options = ("--capacity", 20, "--weights")
+    with pytest.raises(InputError, match=r"has no column 'wort' beside .* it has worth, share, tier"):
+        plimsoll("bound", weighted, *options, "wort")
+    with pytest.raises(InputError, match="it has no further columns"):
+        plimsoll("bound", small, *options, "worth")
+    with pytest.raises(InputError, match="column 'tier' of weighted does not hold numbers throughout"):
+        plimsoll("bound", weighted, *options, "tier")
+    with pytest.raises(InputError, match="weights: one whole number of at least 1 for each of the 3 requests"):
+        plimsoll("bound", weighted, *options, "share")
+    with pytest.raises(InputError, match="weights do not apply to the makespan"):
+        plimsoll("bound", weighted, *options, "worth", "--objective", "makespan")
+
+
+def test_the_linear_program_from_the_command_line(weighted, capsys):
+    pytest.importorskip("scipy")
+    assert bounded(capsys, weighted, "--method", "lp")["lower"] <= bounded(capsys, weighted)["upper"]

@@ -17,6 +17,8 @@ from ..jit import njit
 from .problem import Ints, Problem, cost, earliest
 
 CELLS = 40_000_000  # of the table of loads after every placement, which makes a change cheap
+BLOCK = 50_000_000  # moves times tokens between two looks at the clock
+COOLEST = 0.002  # the last temperature of a restart over its first
 
 
 def first_order(problem: Problem) -> Ints:
@@ -49,14 +51,22 @@ def anneal(problem: Problem, start: Ints, seed: int, stop: Callable[[], bool]) -
         return best
     random = np.random.default_rng(seed)
     loads = np.zeros((n + 1, _span(problem)), np.int32)
+    block = max(1, BLOCK // int(problem.output.sum()))
     for restart in range(1_000_000):
         if stop():
             break
         order = np.argsort(best, kind="stable") if restart % 2 else first_order(problem)
         moves = min(200_000, 2000 * (1 + restart))
-        found, value = _anneal(problem, order, loads, least / n / 20, random.random((moves, 4)))
-        if value < least:
-            best, least = found, value
+        draws, heat = random.random((moves, 4)), least / n / 20
+        found = np.zeros(n, np.int64)
+        value, _ = _replace(problem, order, loads, np.zeros_like(loads[0]), found, 0, np.inf)
+        _keep(problem, order, loads, found, 0)
+        for first in range(0, moves, block):
+            if first and stop():
+                break
+            heats = heat * COOLEST ** (np.arange(first, min(first + block, moves)) / moves)
+            value = _anneal(problem, order, loads, found, value, heats, draws[first : first + block], best)
+        least = cost(problem, best)
     return best
 
 
@@ -75,23 +85,22 @@ def _place(problem: Problem, order: Ints, held: Any, start: Ints) -> None:
 
 
 @njit()
-def _anneal(problem: Problem, order: Ints, loads: Any, heat: float, draws: Any) -> tuple[Ints, int]:
-    """Annealing from ``order``, one move per row of ``draws``, shape (moves, 4), uniform in [0, 1).
+def _anneal(
+    problem: Problem, order: Ints, loads: Any, start: Ints, value: int, heats: Any, draws: Any, best: Ints
+) -> int:
+    """Annealing from ``order``, which places to ``start`` at cost ``value``; returns the cost of the last order.
 
-    ``loads[k]`` is what is held by round once the first k requests are placed.
+    One move per temperature in ``heats`` and row of ``draws``, shape (moves, 4), uniform in [0, 1). ``loads[k]`` is
+    what is held by round once the first k requests are placed. What costs less than ``best`` is written there.
     """
-    n, moves = len(order), len(draws)
-    start, trial, changed = np.zeros(n, np.int64), np.zeros(n, np.int64), order.copy()
-    held = np.zeros_like(loads[0])
-    value, _ = _replace(problem, order, loads, held, start, 0, np.inf)
-    _keep(problem, order, loads, start, 0)
-    best, least = start.copy(), value
-    for move in range(moves):
-        temperature = heat * 0.002 ** (move / moves)
+    a, _, o, w, _ = problem
+    trial, changed, held = np.zeros_like(start), order.copy(), np.zeros_like(loads[0])
+    least = np.sum(w * (best + o - a))
+    for move in range(len(draws)):
         changed[:] = order
         k = _change(changed, draws[move])
         trial[:] = start
-        limit = value - temperature * np.log(1.0 - draws[move, 3])
+        limit = value - heats[move] * np.log(1.0 - draws[move, 3])
         total, whole = _replace(problem, changed, loads, held, trial, k, limit)
         if whole:
             value = total
@@ -99,8 +108,8 @@ def _anneal(problem: Problem, order: Ints, loads: Any, heat: float, draws: Any) 
             start[:] = trial
             _keep(problem, order, loads, start, k)
             if value < least:
-                best, least = start.copy(), value
-    return best, least
+                best[:], least = start, value
+    return int(value)
 
 
 @njit()

@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from ..errors import InputError
 from ..trace import Trace
-from . import area, delay, guide, layers, levels, makespan, nodes, order, policies, prices, repair, search
+from . import area, delay, guide, layers, levels, linear, makespan, nodes, order, policies, prices, repair, search
+from .interrupt import heard
 from .problem import Ints, Problem, cost
 
 STATES = 5000  # of the dynamic program over levels
@@ -34,7 +35,7 @@ class Interval:
     proved : True if they are equal: ``upper`` is the optimum.
     gap : upper / lower - 1.
     seconds : spent.
-    method : what gave the lower end: "area", "prices" or "layers", or "order" (CP-SAT).
+    method : what gave the lower end: "area", "prices" or "layers", "lp" (HiGHS) or "order" (CP-SAT).
     starts : shape (n,), rounds: the schedule that costs ``upper``, in the order of the trace.
     nodes : of the proof, expanded.
     """
@@ -65,6 +66,7 @@ class Interval:
             "seconds": self.seconds,
             "method": self.method,
             "nodes": self.nodes,
+            "holds_with": ["kill", "pause"],
             "starts": self.starts.tolist(),
         }
 
@@ -84,18 +86,21 @@ def bound(
 ) -> Interval:
     """The least total latency that any schedule of a trace could have had, or an interval around it.
 
-    Holds for schedules that kill, restart or pause requests too: none of these helps a schedule that knows
-    everything.
+    Holds for schedules that kill, restart or pause requests too. *Proof.* Leave all attempts but the last out of
+    such a schedule: every request finishes when it did, and no round holds more. Run the last without a pause,
+    finishing when it did: in every round it holds no more than it did. So none of these has a smaller total, or a
+    smaller makespan, than the best schedule that starts each request once.
 
     Parameters
     ----------
     trace : n requests.
     capacity : KV cache size M, tokens.
-    time_limit : seconds, above 0. Ctrl-C ends sooner with what is known.
+    time_limit : seconds, above 0. Ctrl-C ends sooner with what is known, at the next look at the clock.
     rounds_per_s : an arrival at second t falls on round floor(t * rounds_per_s).
     weights : shape (n,), whole numbers of at least 1: bounds sum w_i latency_i in place of the total.
     objective : "latency", the total, or "makespan", the round in which the last request finishes.
-    method : "auto", or "order": the order-based model in CP-SAT (extra ``optimum``).
+    method : "auto", or with the extra ``optimum`` "order", the order-based model in CP-SAT, or "lp", the
+        time-indexed linear program in HiGHS, which bounds latency alone and ends when it is solved.
     seed : of the local search.
     tell : called with the interval whenever it shrinks.
     clock : what the time limit is measured on; ``time.process_time`` counts processor seconds, for figures that
@@ -106,7 +111,8 @@ def bound(
     CapacityError
         If a request can never fit.
     InputError
-        If the time limit or a weight is out of range, or the method needs an extra that is not installed.
+        If the time limit or a weight is out of range, what is asked for does not go together, the method needs an
+        extra that is not installed, or the linear program is too large.
 
     Examples
     --------
@@ -120,22 +126,20 @@ def bound(
         raise InputError(f"time limit must be above 0 seconds, not {time_limit:g}")
     for name, given, known_names in (
         ("objective", objective, ("latency", "makespan")),
-        ("method", method, ("auto", "order")),
+        ("method", method, ("auto", "order", "lp")),
     ):
         if given not in known_names:
             raise InputError(f"{name} must be {' or '.join(known_names)}, not {given}")
+    if objective == "makespan" and (weights is not None or method == "lp"):
+        raise InputError(f"{'weights do' if weights is not None else 'method lp does'} not apply to the makespan")
     trace.fitting(capacity)
     problem = problem_of(trace, capacity, rounds_per_s, weights)
     if not len(trace):
         return Interval(0, 0, 0.0, "area", np.zeros(0, np.int64))
-    known = Known(problem, time_limit, objective == "makespan", tell, clock)
-    with suppress(KeyboardInterrupt):
-        if known.makespan:
-            known.offer(makespan.search(problem, seed, known.clock(time_limit / 6)))
-        if method == "order" or known.makespan:
-            _order(known, seed, method == "order")
-        else:
-            _narrow(known, seed)
+    with heard() as interrupted:
+        known = Known(problem, time_limit, objective == "makespan", tell, clock, interrupted)
+        with suppress(KeyboardInterrupt):
+            _narrow(known, method, seed)
     return replace(known.interval, seconds=known.seconds)
 
 
@@ -148,7 +152,7 @@ def problem_of(
     weight = np.ones(len(trace), np.int64)
     if weights is not None:
         given = np.asarray(weights)
-        weight = given.astype(np.int64)
+        weight = np.nan_to_num(given).astype(np.int64)
         if given.shape != (len(trace),) or (weight != given).any() or (weight < 1).any():
             raise InputError(f"weights: one whole number of at least 1 for each of the {len(trace)} requests")
     arrival = np.floor(trace.arrival * rounds_per_s + 1e-9).astype(np.int64)
@@ -166,8 +170,10 @@ class Known:
         last_finish: bool = False,
         tell: Callable[[Interval], None] | None = None,
         clock: Callable[[], float] = time.perf_counter,
+        interrupted: Callable[[], bool] = lambda: False,
     ) -> None:
         self.problem, self.time_limit, self.makespan, self._tell = problem, time_limit, last_finish, tell
+        self._interrupted = interrupted
         self._clock, self._begin = clock, clock()
         start = search.place(problem, search.first_order(problem))
         lower = makespan.lower_bound(problem) if last_finish else _area(problem)
@@ -178,13 +184,13 @@ class Known:
         return self._clock() - self._begin
 
     def done(self) -> bool:
-        """True when the optimum is proved or time is up."""
-        return self.interval.proved or self.seconds >= self.time_limit
+        """True when the optimum is proved, time is up, or Ctrl-C was pressed."""
+        return self.interval.proved or self._interrupted() or self.seconds >= self.time_limit
 
     def clock(self, seconds: float) -> Callable[[], bool]:
         """A stop that comes true after so many seconds, or when all is done."""
         end = min(self.seconds + seconds, self.time_limit)
-        return lambda: self.interval.proved or self.seconds >= end
+        return lambda: self.done() or self.seconds >= end
 
     def offer(self, start: Ints) -> None:
         """A feasible schedule; kept if it is the best."""
@@ -233,7 +239,30 @@ def _order(known: Known, seed: int, required: bool) -> None:
     known.at_least(answer.lower, "order")
 
 
-def _narrow(known: Known, seed: int) -> None:
+def _narrow(known: Known, method: str, seed: int) -> None:
+    """Narrow the interval by the method that was asked for."""
+    if known.makespan:
+        known.offer(makespan.search(known.problem, seed, known.clock(known.time_limit / 6)))
+    if method == "lp":
+        _linear(known, seed)
+    elif method == "order" or known.makespan:
+        _order(known, seed, method == "order")
+    else:
+        _climb_and_prove(known, seed)
+
+
+def _linear(known: Known, seed: int) -> None:
+    """Local search, then the linear program until it is solved."""
+    _improve(known, seed, known.time_limit / 6)
+    if known.done():
+        return
+    program = linear.LinearProgram(known.problem, known.interval.starts)
+    known.at_least(program.bound, "lp")
+    for bound in program.steps(known.time_limit - known.seconds, known.clock(known.time_limit)):
+        known.at_least(bound, "lp")
+
+
+def _climb_and_prove(known: Known, seed: int) -> None:
     """Search, climb and prove in turns, each turn longer than the last, until all is done."""
     n = len(known.problem.weight)
     unit = known.time_limit / 60

@@ -12,7 +12,11 @@ from cyclopts import App, Parameter
 from ..errors import InputError
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from ..bounds.solve import Interval
+    from ..trace import Trace
 
 app = App(name="bound", help="Certified lower bound on total latency and the best schedule known.")
 Json = Annotated[bool, Parameter(name="--json", negative="")]
@@ -35,6 +39,7 @@ def bound(
     rate: float | None = None,
     columns: str | None = None,
     drop_oversize: bool = False,
+    weights: str | None = None,
     objective: str = "latency",
     method: str = "auto",
     seed: int = 0,
@@ -42,7 +47,8 @@ def bound(
 ) -> None:
     """Prove the optimum of a trace in the rounds host, or print a certified interval around it.
 
-    Ctrl-C ends the search and prints the best interval so far.
+    The interval holds for schedules that kill and restart or pause requests too. Ctrl-C ends the search and prints
+    the best interval so far.
 
     Parameters
     ----------
@@ -60,8 +66,10 @@ def bound(
     rate : rescales arrivals to so many requests per second.
     columns : names of a table's columns, such as arrival_s=ts,prompt_tokens=in,output_tokens=out.
     drop_oversize : leave out requests that can never fit.
+    weights : a column of the table: the total is then that of weight times latency. Whole numbers of at least 1.
     objective : latency, the total, or makespan, the round in which the last request finishes.
-    method : auto, or order: the order-based model in CP-SAT (extra optimum).
+    method : auto; or with the extra optimum order, the order-based model in CP-SAT, or lp, the time-indexed linear
+        program in HiGHS.
     seed : of the local search and of a built-in workload.
     as_json : one JSON object on stdout.
     """
@@ -88,12 +96,14 @@ def bound(
         limit,
         time_limit,
         rounds_per_s=rounds_per_s,
+        weights=None if weights is None else _weights(found, weights),
         objective=objective,
         method=method,
         seed=seed,
         tell=shown,
     )
-    print(json.dumps(answer.as_dict()) if as_json else _text(answer, objective))
+    what = "weighted latency" if weights is not None else f"{'total ' if objective == 'latency' else ''}{objective}"
+    print(json.dumps(answer.as_dict()) if as_json else _text(answer, what))
 
 
 class Limits(NamedTuple):
@@ -130,16 +140,27 @@ def _worst(policy: str, predictor: str, limits: Limits, time_limit: float, out: 
     print(f"total latency {answer['total']:g}, {ratio} times the optimum")
 
 
+def _weights(trace: Trace, column: str) -> npt.NDArray[np.generic]:
+    """A further column of the table, as numbers; whether they will do as weights is for the bound to say."""
+    if column not in trace.more:
+        had = ", ".join(trace.more) or "no further columns"
+        raise InputError(f"--weights: {trace.name} has no column {column!r} beside lengths and times; it has {had}")
+    values = trace.more[column]
+    if values.dtype.kind not in "iuf":
+        raise InputError(f"--weights: column {column!r} of {trace.name} does not hold numbers throughout")
+    return values
+
+
 def _progress(known: Interval) -> None:
     print(f"{known.seconds:6.1f} s  [{known.lower}, {known.upper}]  {known.method}", file=sys.stderr)
 
 
-def _text(found: Interval, objective: str) -> str:
+def _text(found: Interval, what: str) -> str:
     n = max(1, len(found.starts))
     verdict = "proved optimal" if found.proved else f"gap {found.gap:.2%}"
-    what = "makespan" if objective == "makespan" else "total latency"
-    lines = [f"{what:15} {found.lower} ... {found.upper} rounds, {verdict}"]
-    if objective == "latency":
-        lines.append(f"mean latency    {found.lower / n:.2f} ... {found.upper / n:.2f} rounds")
-    lines.append(f"lower end by    {found.method}, {found.nodes} nodes, {found.seconds:.1f} s")
+    lines = [f"{what:16}  {found.lower} ... {found.upper} rounds, {verdict}"]
+    if what == "total latency":
+        lines.append(f"mean latency      {found.lower / n:.2f} ... {found.upper / n:.2f} rounds")
+    lines.append(f"lower end by      {found.method}, {found.nodes} nodes, {found.seconds:.1f} s")
+    lines.append("holds also        with requests killed and restarted, or paused")
     return "\n".join(lines)
