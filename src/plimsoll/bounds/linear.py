@@ -143,7 +143,7 @@ class LinearProgram:
         seconds : that one solve may take.
         stop : asked often; ends the steps.
         """
-        while not self.settled:
+        while not self.settled and not stop():
             answer = self._solve(seconds, stop)
             if answer is None:
                 return

@@ -252,12 +252,12 @@ def _narrow(known: Known, method: str, seed: int) -> None:
 
 
 def _linear(known: Known, seed: int) -> None:
-    """Local search, then the linear program until it is solved."""
-    _improve(known, seed, known.time_limit / 6)
+    """Local search for a sixth of the time, then the linear program until it is solved."""
     if known.done():
         return
     program = linear.LinearProgram(known.problem, known.interval.starts)
     known.at_least(program.bound, "lp")
+    _improve(known, seed, known.time_limit / 6)
     for bound in program.steps(known.time_limit - known.seconds, known.clock(known.time_limit)):
         known.at_least(bound, "lp")
 
