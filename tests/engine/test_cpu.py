@@ -70,14 +70,15 @@ def test_the_default_does_no_harm(stock: real.Outcome, weights: Path) -> None:
     assert second.finish.mean() <= stock.finish.mean()
 
 
-def test_a_workload_is_learned(stock: real.Outcome, weights: Path) -> None:
+@pytest.mark.parametrize("policy", ["load-line", "svf"])
+def test_a_workload_is_learned(policy: str, stock: real.Outcome, weights: Path) -> None:
     """The predictor ``online`` looks at the prompts; knowing nothing at first, it is no worse than stock even then."""
-    with running(weights, {"policy": "svf", "predictor": "online", "share": 1.0}) as llm:
-        first, _, learned = [real.serve(llm, BURST) for _ in range(3)]
+    with running(weights, {"policy": policy, "predictor": "online", "share": 1.0}) as llm:
+        first, learned = [real.serve(llm, BURST) for _ in range(2)]
         assert real.scheduler(llm).pilot.active
     assert learned.tokens == stock.tokens
     assert first.finish.mean() <= stock.finish.mean()
-    assert learned.finish.mean() <= 0.9 * stock.finish.mean()
+    assert learned.finish.mean() <= 0.8 * stock.finish.mean()
 
 
 def test_priority_is_volume_without_a_plug_in(stock: real.Outcome, weights: Path) -> None:

@@ -11,9 +11,10 @@ import numpy as np
 from ..jit import njit
 from ..trace import Floats, Trace
 from .belief import Belief, require
-from .features import BUCKETS, features
+from .features import BUCKETS, features, prompts
 from .hazard import censor, observe, quantile_of, renew, start_curve
 from .linear import CELLS, GROUPS, START, base, base_learn, linear, linear_learn
+from .repeats import PLACES, fingerprint, recall, remember
 from .survival import POINTS
 
 if TYPE_CHECKING:
@@ -22,13 +23,15 @@ if TYPE_CHECKING:
 SLOTS = 48  # n-grams of a prompt that are looked at: the first that differ
 SAID = 0  # column: the log length as predicted on arrival; 0 where it was not asked, as for a hinted request
 GROUP = 1  # column: the hashed group
-GRAM = 2  # first column of n-grams
+PROMPT = 2  # the prompt's fingerprint
+GRAM = 3  # first column of n-grams
 KINDS = 8  # laws kept apart, by hashed group; one more for all
 ENOUGH = 50.0  # requests that a kind must have finished to be asked for its law
 POOL = 20.0  # requests' worth of the law of all in a kind's own
 SIGMA = 1.0  # log deviation of the law of the error believed at the start
 WEIGHTS = 2 * CELLS  # where in memory the linear model's weights begin
-LAWS = WEIGHTS + 2 * BUCKETS  # … and the counts of the laws
+REPEATS = WEIGHTS + 2 * BUCKETS  # … the table of prompts
+LAWS = REPEATS + 3 * PLACES  # … and the counts of the laws
 ROWS = KINDS + 1
 STEADY = 0.005  # how far one output moves the level at which the bounds are cut
 
@@ -36,10 +39,11 @@ STEADY = 0.005  # how far one output moves the level at which the bounds are cut
 class Online(NamedTuple):
     """Running medians by client and prompt length, corrected by a hashed linear model of the prompt's words.
 
+    A prompt that comes again is believed to be answered as before.
     The law of the error, and with it the bounds, is learned beside them from the outputs of finished requests
     and from the tokens that running ones have reached. All of it forgets, so that it follows a drift. It
     learns from a request when it finishes and never sooner. Memory is bounded: 2 · 16,384 weights, 2 · 9,225
-    cells, 8 bytes each; and 50 numbers per request of a trace.
+    cells, 4,096 prompts, 8 bytes a number; and 51 numbers per request of a trace.
 
     Parameters
     ----------
@@ -71,8 +75,8 @@ class Online(NamedTuple):
         """Median, bounds and law from what has finished so far."""
         row, memory, r = history.columns[i], history.memory, history.requests[i]
         group = int(row[GROUP])
-        said = base(memory[:WEIGHTS], group, r.prompt) + linear(memory[WEIGHTS:LAWS], row[GRAM:])
-        said = min(max(said, 0.001), 20.0)
+        said = base(memory[:WEIGHTS], group, r.prompt) + linear(memory[WEIGHTS:REPEATS], row[GRAM:])
+        said = min(max(recall(memory[REPEATS:LAWS], row[PROMPT], said), 0.001), 20.0)
         row[SAID] = said
         kind = group % KINDS
         if memory[LAWS + ROWS + kind] < ENOUGH:
@@ -94,9 +98,10 @@ class Online(NamedTuple):
             count_in(history, KINDS, ratio, self.half_life)
             count_in(history, group % KINDS, ratio, self.half_life)
         here = base(memory[:WEIGHTS], group, r.prompt)
-        error = y - here - linear(memory[WEIGHTS:LAWS], row[GRAM:])
-        linear_learn(memory[WEIGHTS:LAWS], row[GRAM:], error, 0.5)
+        error = y - here - linear(memory[WEIGHTS:REPEATS], row[GRAM:])
+        linear_learn(memory[WEIGHTS:REPEATS], row[GRAM:], error, 0.5)
         base_learn(memory[:WEIGHTS], group, r.prompt, y, self.half_life)
+        remember(memory[REPEATS:LAWS], row[PROMPT], y)
 
 
 @njit()
@@ -146,6 +151,7 @@ def columns(trace: Trace) -> Floats:
     slots = SLOTS if len(of.gram) else 0
     table = np.full((n, GRAM + slots), -1.0)
     table[:, SAID] = 0.0
+    table[:, PROMPT] = [fingerprint(prompt, name) for prompt, name in zip(prompts(trace), of.group, strict=True)]
     table[:, GROUP] = [group_code(name) for name in of.group]
     place = np.arange(slots)[None, :] < sizes[:, None]
     table[:, GRAM:][place] = of.gram[(of.start[:-1, None] + np.arange(slots)[None, :])[place]]
