@@ -12,7 +12,8 @@ from plimsoll.host.iterations import Iterations
 from plimsoll.policies.nested import NestedWait
 from plimsoll.policies.threshold import Wait, entering
 from plimsoll.policy import load_policy
-from plimsoll.policy.fluid import LinearStep
+from plimsoll.policy.fluid import LinearStep, Types
+from plimsoll.policy.thresholds import wait_thresholds
 
 UNIT = LinearStep(1, 0)
 
@@ -112,9 +113,41 @@ def test_two_published_types_at_22_a_second():
 
 def test_infeasible_thresholds_say_what_would_be_feasible():
     rows = [(t / 100, 500, 100) for t in range(100)]
-    with pytest.raises(InputError, match=r"outside the stability region.*feasible from"):
-        run("wait", rows, 2000, LinearStep())
     with pytest.raises(InputError, match=r"these thresholds need .* feasible with"):
         run("wait:threshold=3", rows, 2000)
-    with pytest.raises(InputError, match="feasible with cap="):
+    with pytest.raises(InputError, match="do not hold more than the largest request, 600 tokens"):
+        run("wait:share=0.3", rows, 2000)
+    with pytest.raises(InputError, match=r"feasible with cap=\S+ or less") as refused:
         run("nested-wait:cap=500", rows, 2000)
+    most = str(refused.value).split("cap=")[1].split()[0]
+    assert run(f"nested-wait:cap={most}", rows, 2000).completed == 100
+
+
+@pytest.mark.parametrize("policy", ["wait", "nested-wait"])
+def test_outside_the_stability_region_the_thresholds_fill_the_memory(policy):
+    rows = [(t / 100, 500, 100) for t in range(100)]
+    with pytest.raises(InputError, match=r"outside the stability region.*feasible from"):
+        wait_thresholds(Types.of([(100, 500, 100)]), LinearStep(), 2000)
+    result = run(policy, rows, 2000, LinearStep())
+    assert (result.status, result.completed) == ("ok", 100)
+    assert result.peak_tokens > 1000
+
+
+def test_the_number_of_types_is_the_one_that_lets_most_requests_in():
+    """Two far types need one largest request each on top; together they need only one."""
+    rows = [(t, *((1, 1), (900, 50))[t % 2]) for t in range(40)]
+    requests = np.array(
+        [(s, o, a) for a, s, o in rows], dtype=[("prompt", int), ("predicted", float), ("arrival", float)]
+    )
+    one, two = (Wait(types=most, share=1).thresholds(requests, 2000) for most in (1, 2))
+    assert (len(one[1]), len(two[1])) == (1, 2)
+    assert two[1].sum() > one[1].sum() and two[2] <= 2000
+
+
+def test_memory_too_full_for_the_next_does_not_stop_the_rest():
+    """The doors of nested-wait keep what waits there in memory: it must move on when nobody else can come in."""
+    rng = np.random.default_rng(2)
+    rows = [(t / 50, int(s), int(o)) for t, (s, o) in enumerate(rng.integers(1, [60, 90], (300, 2)))]
+    for policy in ("nested-wait:cap=14", "nested-wait:cap=14,independent=1", "nested-wait:cap=14,literal=1"):
+        result = run(policy, rows, 2000, LinearStep())
+        assert (result.status, result.completed) == ("ok", 300) and result.peak_tokens <= 2000

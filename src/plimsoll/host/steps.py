@@ -16,7 +16,7 @@ import numpy as np
 from numba import from_dtype, types
 
 from ..jit import late, njit
-from ..policy.protocol import CHANGE, SKIP, START, function_types
+from ..policy.protocol import CHANGE, RERANK, SKIP, START, function_types
 from ..policy.view import BATCH, FLOATS, INT, INTS, REQUESTS, TABLE
 from ..steptime.kernel import decode_base
 from .advance import decode_stretch, keep_oldest, keep_selected, single_step
@@ -186,7 +186,14 @@ def verdict_on(admit: Any, e: Engine, i: int, need: int, left: int) -> int:
 
 
 @njit()
-def start_some(admit: Any, limit: Any, e: Engine, waiting: Any, skipped: Any) -> None:
+def rank_again(rank: Any, e: Engine, waiting: Any) -> None:
+    """Order the queue anew; who has given up goes."""
+    waiting[:] = [(rank(see(e, 0, 0), e.p, i), i) for _, i in waiting if e.jobs[i].status != CANCELLED]
+    heapq.heapify(waiting)
+
+
+@njit()
+def start_some(rank: Any, admit: Any, limit: Any, e: Engine, waiting: Any, skipped: Any) -> None:
     """Ask for the head of the queue, and go on while it starts and there is a place and some budget."""
     c, r, before = e.clock[0], e.rules[0], e.clock[0].k
     need, left = plan_chunks(e)
@@ -200,6 +207,9 @@ def start_some(admit: Any, limit: Any, e: Engine, waiting: Any, skipped: Any) ->
         if i == c.head and c.step < c.retry and not c.changed:
             break
         verdict = verdict_on(admit, e, i, need, left)
+        if verdict == RERANK:
+            rank_again(rank, e, waiting)
+            continue
         if verdict == SKIP:
             skipped.append(heapq.heappop(waiting))
             continue
@@ -309,12 +319,12 @@ def run(rank, admit, evict, limit, select, wake, predict, learn, e, clocked, eve
         if next_heard(e, clocked, coming, alarms) <= c.now:
             hear(rank, predict, e, clocked, waiting, coming, alarms, attempts)
         if not r.together:  # prompts have steps of their own, before decodes
-            start_some(admit, limit, e, waiting, skipped)
+            start_some(rank, admit, limit, e, waiting, skipped)
         if (r.together or c.filling == 0) and (c.filling > 0 or c.free < c.k):  # else a block each is there
             make_room(rank, evict, e, waiting, attempts)
         asked = len(waiting) > 0 and (c.changed or waiting[0][1] != c.head or c.step >= c.retry)
         if asked and r.together and c.evicted == 0 and c.k + c.late < r.sequences:
-            start_some(admit, limit, e, waiting, skipped)
+            start_some(rank, admit, limit, e, waiting, skipped)
         if every > 0.0:
             sample(e, len(waiting), every)
         if c.done == n or c.status != OK:

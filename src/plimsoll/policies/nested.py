@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import inf
+from math import floor, inf, log10
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +16,7 @@ from ..policy.thresholds import Segments, nested_thresholds, segment_caps
 from .threshold import entering
 
 # Memory: 5 figures of the whole, then 5 of each segment. Column 0: the boundary that a request was taken across.
-_ARRIVED, _LEFT, _SEGMENTS, _WAITING, _HEAD = 0, 1, 2, 3, 5
+_ARRIVED, _LEFT, _SEGMENTS, _WAITING, _FULL, _HEAD = 0, 1, 2, 3, 4, 5
 _END, _COUNT, _BATCHES, _OPEN, _LAST, _EACH = 0, 1, 2, 3, 4, 5
 
 
@@ -24,7 +24,8 @@ class NestedWait(NamedTuple):
     """Segments of the output take part, the first k of them, as long as enough requests wait at each one's door.
 
     segments : the output is cut into so many segments of equal width.
-    cap : requests that run at once over all stages, spread over the segments; 0 solves for thresholds instead.
+    cap : requests that run at once over all stages, spread over the segments; 0 solves for thresholds that keep up
+        with the arrivals, or, where none do within M, takes the largest cap that M holds.
     margin : thresholds fall from segment to segment by the share that survives plus this.
     independent : each segment waits for its own door alone, and whoever is inside advances.
     literal : crossing a boundary takes a batch of its own, without a token (if anybody else takes part in it).
@@ -55,17 +56,12 @@ class NestedWait(NamedTuple):
 
     def plan(self, requests: Any, capacity: int, rng: np.random.Generator) -> Plan:
         found, rate = mix(requests, self.segments)
-        if self.cap > 0:
-            ratio = np.minimum(found.survive[1:] + self.margin, 0.99)
-            count = segment_caps(found.stages, ratio, self.cap)[1] / found.stages
-        else:
-            step = LinearStep(self.fixed_s, self.per_token_s)
-            count = nested_thresholds(found, rate, step, margin=self.margin).count
+        count = self.thresholds(found, rate, capacity)
         needs = float(count @ found.held)
-        if needs > capacity:
+        if needs > capacity * (1 + 1e-9):
             raise InputError(
                 f"nested-wait: these thresholds need {needs:,.0f} tokens of a capacity of {capacity:,}; feasible with "
-                f"cap={self.feasible_cap(found, capacity):.3g} or less, or fewer requests per second"
+                f"cap={rounded_down(self.largest_cap(found, capacity)):g} or less"
             )
         memory = np.zeros(_HEAD + _EACH * len(count))
         memory[_SEGMENTS] = len(count)
@@ -75,10 +71,30 @@ class NestedWait(NamedTuple):
         memory[_HEAD + _LAST :: _EACH] = requests["arrival"][0]
         return Plan(np.zeros((len(requests), 1)), memory)
 
-    def feasible_cap(self, found: Segments, capacity: int) -> float:
+    def thresholds(self, found: Segments, rate: float, capacity: int) -> npt.NDArray[np.float64]:
+        """The threshold of each segment, shape (m,)."""
+        if self.cap > 0:
+            return self.shared_out(found, self.cap)
+        try:
+            step = LinearStep(self.fixed_s, self.per_token_s)
+            solved = nested_thresholds(found, rate, step, margin=self.margin)
+            if solved.memory <= capacity:
+                return solved.count
+        except InputError:
+            pass
+        return self.shared_out(found, self.largest_cap(found, capacity))
+
+    def shared_out(self, found: Segments, cap: float) -> npt.NDArray[np.float64]:
+        """Thresholds, shape (m,), of a cap on concurrent requests."""
+        return segment_caps(found.stages, self.ratio(found), cap)[1] / found.stages
+
+    def largest_cap(self, found: Segments, capacity: int) -> float:
         """The largest cap on concurrent requests whose thresholds fit the memory."""
-        share = np.cumprod(np.append(1.0, np.minimum(found.survive[1:] + self.margin, 0.99)))
-        return capacity / float(share @ found.held) * float(share @ found.stages)
+        return capacity / float(self.shared_out(found, 1.0) @ found.held)
+
+    def ratio(self, found: Segments) -> npt.NDArray[np.float64]:
+        """n_{k+1}/n_k, shape (m − 1,)."""
+        return np.minimum(found.survive[1:] + self.margin, 0.99)
 
     def rank(self, view: View, i: int) -> float:
         view.memory[_WAITING] += 1.0
@@ -94,6 +110,9 @@ class NestedWait(NamedTuple):
 
     def admit(self, view: View, i: int) -> int:
         if view.memory[_LEFT] <= 0.0:
+            return STOP
+        if view.requests[i].prompt + view.requests[i].generated > view.free:
+            view.memory[_FULL] = 1.0
             return STOP
         view.memory[_LEFT] -= 1.0
         view.memory[_WAITING] -= 1.0
@@ -119,6 +138,12 @@ def mix(requests: Any, count: int) -> tuple[Segments, float]:
     longest = float(predicted.max())
     cuts = np.unique(np.ceil(longest * np.arange(1, count) / count))
     return Segments.of(types, cuts[cuts < longest]), rate
+
+
+def rounded_down(value: float) -> float:
+    """Three significant digits, never more than ``value``: a figure to be typed in."""
+    unit = 10.0 ** (floor(log10(value)) - 2)
+    return floor(value / unit) * unit
 
 
 @njit()
@@ -147,7 +172,8 @@ def open_segments(view: View, inside: Any, door: Any, timeout: float, independen
     for x in range(len(inside)):
         if inside[x] <= view.columns[view.running[x].id, 0]:
             within[inside[x]] += 1
-    drained = memory[_ARRIVED] == len(view.requests)
+    drained = memory[_ARRIVED] == len(view.requests) or memory[_FULL] == 1.0
+    memory[_FULL] = 0.0
     shut = False
     for k in range(len(door)):
         at = _HEAD + _EACH * k

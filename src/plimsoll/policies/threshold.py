@@ -23,8 +23,10 @@ class Wait(NamedTuple):
     """All stages of a type advance together, once as many of it wait as its threshold says; else they pause.
 
     types : at most so many types, found by clustering prompt and predicted output.
-    threshold : the threshold of every type; 0 takes the smallest that keep up with the arrivals.
-    share : instead, thresholds in proportion to the types' rates that fill this share of M.
+    threshold : the threshold of every type; 0 takes the smallest that keep up with the arrivals, or, where none do
+        (outside the stability region), those of share = 1.
+    share : instead, thresholds in proportion to the types' rates that fill this share of M, for the number of types
+        with which the most requests enter per batch.
     timeout : a type that had no batch for so long goes on with what there is, host units.
     fixed_s, per_token_s : the step time that thresholds are solved for; give the host the same.
 
@@ -59,22 +61,22 @@ class Wait(NamedTuple):
         ----------
         requests : columns ``prompt``, ``predicted`` and ``arrival`` (ascending).
         """
-        label = kinds_of(requests["prompt"], np.ceil(requests["predicted"]), self.types)
-        label = np.unique(label, return_inverse=True)[1]
+        if self.share > 0:
+            return fullest(requests, self.share * capacity, self.types)
+        label = labels(requests, self.types)
         found, peak = types_of(requests, label), peaks_of(requests, label)
         if self.threshold > 0:
             count = np.full(len(found.rate), self.threshold)
-        elif self.share > 0:
-            room = self.share * capacity - float(peak.sum())
-            count = found.rate * (room / float(found.rate @ residency(found.prompt, found.output)))
         else:
-            count = wait_thresholds(found, LinearStep(self.fixed_s, self.per_token_s), capacity).count
+            try:
+                count = wait_thresholds(found, LinearStep(self.fixed_s, self.per_token_s), capacity).count
+            except InputError:
+                return fullest(requests, capacity, self.types)
         memory = threshold_memory(found, peak, count)
-        needs = max(memory, float(peak.sum())) if self.share > 0 else memory
-        if np.any(count <= 0) or needs > capacity * (1 + 1e-9):
-            how = "fewer types" if self.share == 1 else "fewer types, smaller thresholds, or share=1"
+        if memory > capacity * (1 + 1e-9):
             raise InputError(
-                f"wait: these thresholds need {needs:,.0f} tokens of a capacity of {capacity:,}; feasible with {how}"
+                f"wait: these thresholds need {memory:,.0f} tokens of a capacity of {capacity:,}; feasible with "
+                "smaller thresholds, fewer types, or share=1"
             )
         return label, count, memory
 
@@ -95,7 +97,7 @@ class Wait(NamedTuple):
         return count
 
     def admit(self, view: View, i: int) -> int:
-        if view.memory[_OPEN] <= 0.0:
+        if view.memory[_OPEN] <= 0.0 or view.requests[i].prompt + view.requests[i].generated > view.free:
             return STOP
         at = _HEAD + _EACH * int(view.columns[i, 0])
         if view.memory[at + _LEFT] <= 0.0:
@@ -113,6 +115,44 @@ class Wait(NamedTuple):
             if due > view.now and (view.memory[at + _WAITING] > 0.0 or len(view.running) > 0):
                 first = min(first, due)
         return first
+
+
+def labels(requests: Any, types: int) -> npt.NDArray[np.int64]:
+    """The type of each request, shape (n,), from 0 without gaps: at most ``types`` of them."""
+    found = kinds_of(requests["prompt"], np.ceil(requests["predicted"]), types)
+    return np.unique(found, return_inverse=True)[1]
+
+
+def fullest(requests: Any, room: float, types: int) -> tuple[Any, npt.NDArray[np.float64], float]:
+    """The types, at most ``types``, with which the most requests enter per batch within ``room`` tokens.
+
+    Thresholds are in proportion to the types' rates, as in the fluid, but fractional: see ``threshold_memory``.
+
+    Returns
+    -------
+    What :meth:`Wait.thresholds` does.
+
+    Raises
+    ------
+    InputError
+        If one largest request alone takes all of ``room``.
+    """
+    best, pace = None, 0.0
+    for most in range(1, types + 1):
+        label = labels(requests, most)
+        found, peak = types_of(requests, label), peaks_of(requests, label)
+        left = room - float(peak.sum())
+        faster = left / float(found.rate @ residency(found.prompt, found.output))
+        if faster > pace:
+            count, pace = found.rate * faster, faster
+            best = label, count, threshold_memory(found, peak, count)
+    if best is None:
+        largest = float((requests["prompt"] + np.ceil(requests["predicted"])).max())
+        raise InputError(
+            f"wait: {room:,.0f} tokens do not hold more than the largest request, {largest:,.0f} tokens; "
+            "feasible with a larger share or more memory"
+        )
+    return best
 
 
 def types_of(requests: Any, label: npt.NDArray[np.int64]) -> Types:
