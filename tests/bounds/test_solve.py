@@ -3,6 +3,7 @@ import signal
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from plimsoll import Trace
 from plimsoll.bounds import delay, guide, layers, levels, policies, prices, repair, search
@@ -65,7 +66,7 @@ def test_every_floor_and_price_bounds_the_optimum(instance):
             climb.prices.reward * rng.uniform(0.5, 1.5, len(requests)),
             climb.prices.price * rng.uniform(0, 2, len(climb.prices.price)),
         )
-        assert prices.evaluate(p, climb.states, floor, prices.on_grid(noise, m)).bound <= best
+        assert prices.evaluate(p, climb.states, floor, prices.on_grid(noise, p)).bound <= best
 
 
 def test_whole_requests_bound_more_than_fractions():
@@ -93,11 +94,11 @@ def test_proved_optimum_is_the_exhaustive_one(instance):
 
 
 @settings(max_examples=8, deadline=None)
-@given(instances(most=3))
-def test_weights(instance):
+@given(instances(most=3), st.sampled_from((3, 10**6)))
+def test_weights(instance, heavy):
     requests, m = instance
     requests = sorted(requests, key=lambda r: r[0])
-    weights = [1 + 3 * (i % 2) for i in range(len(requests))]
+    weights = [1 + heavy * (i % 2) for i in range(len(requests))]
     found = bound(Trace.of(requests), m, 20, rounds_per_s=1, weights=weights)
     assert found.lower <= optimum(requests, m, weights) <= found.upper
 
@@ -172,6 +173,8 @@ def test_bad_input():
         bound(trace, 6, 0)
     with pytest.raises(InputError, match="weights: one whole number of at least 1"):
         bound(trace, 6, weights=[0])
+    with pytest.raises(InputError, match="weights and times are too large for exact arithmetic"):
+        bound(Trace.of([(0, 4, 2), (0, 4, 2), (1, 4, 1)]), 6, 5, rounds_per_s=1, weights=[1, 10**15, 1])
 
 
 def busy_problem(n=40):

@@ -110,3 +110,13 @@ def test_weights_that_will_not_do_are_one_clear_line(weighted, small):
 def test_the_linear_program_from_the_command_line(weighted, capsys):
     pytest.importorskip("scipy")
     assert bounded(capsys, weighted, "--method", "lp")["lower"] <= bounded(capsys, weighted)["upper"]
+
+
+def test_the_best_schedule_is_drawn_as_the_rounds_host_replays_it(weighted, tmp_path, capsys):
+    out = tmp_path / "best.csv"
+    told = bounded(capsys, weighted, "--out", out)
+    rows = [line.rsplit(",", 1) for line in out.read_text().splitlines()[1:]]
+    assert all(name.startswith("picture,") for name, _ in rows) and max(float(y) for _, y in rows) > 0
+    with pytest.raises(InputError, match="the ending must be one of"):
+        plimsoll("bound", weighted, "--capacity", 5, "--out", tmp_path / "best.txt")
+    assert told["proved"]

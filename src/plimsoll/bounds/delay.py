@@ -30,7 +30,7 @@ def delay_prices(problem: Problem, share: Floats, horizon: int) -> Prices:
     density = (problem.weight * share / vol)[order]
     pieces = _serve(problem.arrival[order] * float(problem.capacity), vol[order].astype(np.float64), density)
     price = _integrate(pieces / np.array([problem.capacity, problem.capacity, 1.0]), horizon)
-    return on_grid(Prices(np.zeros(len(vol)), price), problem.capacity)
+    return on_grid(Prices(np.zeros(len(vol)), price), problem)
 
 
 @njit()

@@ -90,7 +90,10 @@ def evaluate(kinds: Kinds, price: Floats) -> Value:
     horizon, capacity = kinds.horizon, kinds.capacity
     # Each of three terms stays below 2^60.
     size = (2 * horizon + capacity) * (float(price.sum()) + len(price)) + float(w.max()) * (horizon + 1)
-    scale = 2 ** min(30, 60 - math.ceil(math.log2(size)))
+    bits = min(30, 60 - math.ceil(math.log2(size)))
+    if bits < 0:
+        raise InputError("weights and times are too large for exact arithmetic")
+    scale = 2**bits
     grid = np.rint(price * scale).astype(np.int64)
     paid = np.concatenate([[0], np.cumsum(grid)])
     moment = np.concatenate([[0], np.cumsum(grid * np.arange(horizon + 1))])

@@ -29,6 +29,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from ..errors import InputError
 from ..jit import njit
 from .levels import States
 from .problem import Ints, Problem
@@ -63,15 +64,25 @@ def first_prices(problem: Problem, start: Ints, horizon: int) -> Prices:
     paid, moment = ramp_sums(price)
     worth = (s - start) * (paid[finish + 1] - paid[start + 1]) + moment[finish + 1] - moment[start + 1]
     reward = np.minimum(w * (finish - a) + worth, w * (horizon + 1.0 - a))
-    return on_grid(Prices(reward, price), m)
+    return on_grid(Prices(reward, price), problem)
 
 
-def on_grid(prices: Prices, capacity: int) -> Prices:
-    """The same prices rounded to a grid on which every sum of the bound is exact in double precision."""
+def on_grid(prices: Prices, problem: Problem) -> Prices:
+    """The same prices rounded to a grid on which every sum of the bound is exact in double precision.
+
+    Raises
+    ------
+    InputError
+        If weights and times are so large that there is none that holds whole numbers.
+    """
     rounds = len(prices.price)
-    size = 16.0 * rounds * (rounds + capacity) * float(prices.price.max(initial=0))
-    size += len(prices.reward) * (float(np.abs(prices.reward).max(initial=0)) + 16.0 * rounds) + 1.0
-    grid = 2.0 ** min(24, 52 - int(np.ceil(np.log2(size))))
+    size = 16.0 * rounds * (rounds + problem.capacity) * float(prices.price.max(initial=0))
+    cost = 16.0 * float(problem.weight.max(initial=1)) * rounds
+    size += len(prices.reward) * (float(np.abs(prices.reward).max(initial=0)) + cost) + 1.0
+    bits = min(24, 52 - int(np.ceil(np.log2(size))))
+    if bits < 0:
+        raise InputError("weights and times are too large for exact arithmetic")
+    grid = 2.0**bits
     return Prices(np.round(prices.reward * grid) / grid, np.round(np.maximum(prices.price, 0.0) * grid) / grid)
 
 
@@ -101,7 +112,7 @@ class Climb:
             self._step(upper)
 
     def _step(self, upper: float) -> None:
-        now = on_grid(Prices(self._reward, self._price), self.problem.capacity)
+        now = on_grid(Prices(self._reward, self._price), self.problem)
         value = evaluate(self.problem, self.states, self.floor, now)
         self._stall = 0 if value.bound > self.bound + 1e-6 * abs(self.bound) else self._stall + 1
         if value.bound > self.bound:

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..host.discrete import Rounds
+from ..host.result import Result
 from ..policy import START, View
 from ..policy.protocol import Plan
 from ..trace import Trace
@@ -30,13 +32,18 @@ class Replay(_Replay):
         return Plan(self.start[:, None].astype(np.float64))
 
 
-def confirmed(problem: Problem, start: Ints) -> bool:
-    """True if the rounds host, given the schedule as a policy, finishes every request when the schedule says."""
-    from ..host.discrete import Rounds
+def replayed(problem: Problem, start: Ints) -> tuple[Trace, Rounds, Result]:
+    """The requests, arrivals in rounds, a rounds host, and what it makes of them with the schedule as a policy."""
     from ..predict.load import load_predictor
 
     policy = Replay()
     policy.start = start[np.argsort(problem.arrival, kind="mergesort")]
     trace = Trace(problem.arrival.astype(np.float64), problem.prompt, problem.output)
-    result = Rounds(problem.capacity, rounds_per_s=1.0).run(trace, policy, load_predictor("exact"), 0, True, None)
+    host = Rounds(problem.capacity, rounds_per_s=1.0)
+    return trace, host, host.run(trace, policy, load_predictor("exact"), 0, True, None)
+
+
+def confirmed(problem: Problem, start: Ints) -> bool:
+    """True if the rounds host, given the schedule as a policy, finishes every request when the schedule says."""
+    _, _, result = replayed(problem, start)
     return bool(np.array_equal(result.finish, start + problem.output)) and result.peak_tokens <= problem.capacity

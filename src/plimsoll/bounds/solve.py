@@ -112,7 +112,8 @@ def bound(
         If a request can never fit.
     InputError
         If the time limit or a weight is out of range, what is asked for does not go together, the method needs an
-        extra that is not installed, or the linear program is too large.
+        extra that is not installed, the linear program is too large, or weights are so large that the bounds cannot
+        be evaluated exactly.
 
     Examples
     --------

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from ..bounds.problem import Problem
     from ..bounds.solve import Interval
     from ..trace import Trace
 
@@ -58,7 +59,8 @@ def bound(
     horizon : with --worst, arrivals lie in rounds 0 to this.
     equal_prompts : with --worst, one prompt length for all.
     tries : with --worst, instances to try.
-    out : with --worst, the file to save the instance in (.csv or .parquet).
+    out : a file for the memory picture of the best schedule (.png, .svg, .pdf), its numbers (.csv, .parquet) or the
+        schedule for a trace viewer (.json); with --worst, for the instance (.csv or .parquet).
     capacity : KV cache size, tokens.
     time_limit : seconds.
     rounds_per_s : an arrival at second t falls on round floor(t * rounds-per-s).
@@ -83,8 +85,11 @@ def bound(
         raise InputError("give a trace, or --worst POLICY")
     from ..bounds import solve
     from ..experiment.setting import capacity_for
+    from ..report.output import check_output
     from .source import load
 
+    if out is not None:
+        check_output(out, "picture")
     limit = capacity_for(trace, capacity, seed)
     found = load(trace, requests=requests, rate=rate, seed=seed, columns=columns)
     found, dropped = found.fitting(limit, drop=drop_oversize)
@@ -104,6 +109,8 @@ def bound(
     )
     what = "weighted latency" if weights is not None else f"{'total ' if objective == 'latency' else ''}{objective}"
     print(json.dumps(answer.as_dict()) if as_json else _text(answer, what))
+    if out is not None:
+        _draw(out, solve.problem_of(found, limit, rounds_per_s), answer)
 
 
 class Limits(NamedTuple):
@@ -138,6 +145,17 @@ def _worst(policy: str, predictor: str, limits: Limits, time_limit: float, out: 
     low, high = answer["ratio_at_least"], answer["ratio_at_most"]
     ratio = f"{low:.4f}" if low == high else f"between {low:.4f} and {high:.4f}"
     print(f"total latency {answer['total']:g}, {ratio} times the optimum")
+
+
+def _draw(out: Path, problem: Problem, found: Interval) -> None:
+    """The best schedule as the rounds host replays it."""
+    from ..bounds.replay import replayed
+    from ..experiment.run import Run
+    from ..report.output import write_output
+
+    trace, host, result = replayed(problem, found.starts)
+    run = Run(trace.name, len(trace), "best known", "exact", "rounds", None, 0, host, result, None)
+    write_output(out, "picture", trace, [run])
 
 
 def _weights(trace: Trace, column: str) -> npt.NDArray[np.generic]:
