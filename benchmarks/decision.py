@@ -1,9 +1,10 @@
-"""What a policy adds to the time of vLLM's own ``schedule()``: 10,000 requests waiting, about 256 running.
+"""What a policy adds to the time of vLLM's own ``schedule()``: 10,000 requests waiting, 256 running.
 
 The real scheduler and block manager on fake model outputs, stock and steered, a step of each by turns in one run.
-Prints the median over the steps, milliseconds, and the time per arrival; as the two do not keep the same number
-running, the decisions are also set against vLLM's own part of the very same steps. Run with the Python of
-tests/engine/setup:
+Prints the median over the steps, milliseconds, and the time per arrival. With the blocks given here both keep 256
+running; with fewer (``--blocks 7000``) memory binds, a policy keeps more of them running than stock does, and a step
+takes longer for that: so the decisions are also set against vLLM's own part of the very same steps. Run with the
+Python of tests/engine/setup:
 
     OMP_NUM_THREADS=1 VLLM_LOGGING_LEVEL=ERROR PYTHONPATH=src python -m benchmarks.decision --policy svf
 """
@@ -23,7 +24,7 @@ from vllm.v1.core.sched.scheduler import Scheduler as Stock
 from plimsoll.engine.vllm import Scheduler
 from tests.engine import fake, model
 
-BLOCKS = 7_000  # of 16 tokens: about 256 requests of the lengths below
+SEQUENCES = 256
 
 
 def fill(scheduler: Any, waiting: int) -> float:
@@ -44,13 +45,14 @@ def main() -> None:
     parser.add_argument("--predictor", default="law")
     parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--waiting", type=int, default=10_000)
+    parser.add_argument("--blocks", type=int, default=15_000)  # of 16 tokens
     ask = parser.parse_args()
     plimsoll = {"plimsoll": {"policy": ask.policy, "predictor": ask.predictor, "share": 1.0}}
     with tempfile.TemporaryDirectory() as folder:
         shape = str(model.write_config(Path(folder)))
         arms = {
-            "stock": fake.scheduler(shape, BLOCKS, Stock, max_num_seqs=400),
-            "plimsoll": fake.scheduler(shape, BLOCKS, Scheduler, max_num_seqs=400, additional=plimsoll),
+            "stock": fake.scheduler(shape, ask.blocks, Stock, max_num_seqs=SEQUENCES),
+            "plimsoll": fake.scheduler(shape, ask.blocks, Scheduler, max_num_seqs=SEQUENCES, additional=plimsoll),
         }
         arrival = {name: fill(scheduler, ask.waiting) for name, scheduler in arms.items()}
         times: dict[str, list[float]] = {name: [] for name in arms}
