@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from . import formats
 from .errors import InputError
-from .formats.read import read_dropping
 from .trace import Trace
 from .workload import NAMED, generate, is_named
 
@@ -49,7 +49,7 @@ def read_trace(
         return replace(generate(source, requests, rate, seed), name=source)
     if isinstance(source, str) and not Path(source).exists():
         raise InputError(f"{source}: no such file, and no built-in workload; there are {', '.join(NAMED)}")
-    trace = read_dropping(source, columns, drop_empty=drop_empty)[0]
+    trace = formats.read_dropping(source, columns, drop_empty=drop_empty)[0]
     if requests is not None:
         trace = trace.head(requests)
     return trace if rate is None else trace.at_rate(rate)

@@ -12,8 +12,12 @@ from cyclopts import App, Parameter
 from .options import Machine, Source, setting
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
     from ..bounds.certificate import Certificate
     from ..host.result import Result
+    from ..progress import Progress
 
 app = App(name="run", help="Run one policy on a trace.")
 _SOURCE, _MACHINE = Source(), Machine()
@@ -48,15 +52,17 @@ def run(
 
     with watching():
         from ..experiment.run import run as run_one
-        from ..host.table import write_result
-        from .watch import show_memory, watching_memory
 
         requests, host, dropped = setting(trace, source, machine)
-    with watching_memory(host.capacity) if watch else watching() as shown:
+    with _picture(host.capacity) if watch else watching() as shown:
         done = run_one(requests, policy, host, predictor, source.seed, shown(policy, 0, 1), rejected=dropped)
     if watch:
+        from .watch import show_memory
+
         show_memory(policy, done.result)
     if out is not None:
+        from ..host.table import write_result
+
         write_result(done.result, out)
     checks = _checks(policy, done.result) if certify else []
     if as_json:
@@ -68,6 +74,12 @@ def run(
             print(f"{'holds' if check.holds else 'FAILS'}, slack {check.slack:.6g}: {check.statement}")
     if done.result.status != "ok" or not all(check.holds for check in checks):
         sys.exit(1)
+
+
+def _picture(capacity: int) -> AbstractContextManager[Callable[[str, int, int], Progress]]:
+    from .watch import watching_memory
+
+    return watching_memory(capacity)
 
 
 def _checks(policy: str, result: Result) -> list[Certificate]:

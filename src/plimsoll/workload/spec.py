@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from .. import formats
 from ..errors import InputError
-from ..formats import read_file
 from ..trace import Trace
 from .arrivals import Arrivals, AtOnce, Gamma, OnOff, Periodic, Poisson, Replay
 from .generate import Workload, fit
@@ -105,11 +105,11 @@ def parse_arrivals(text: str) -> Arrivals:
 def _like(file: str, column: str) -> Quantiles:
     if column not in ("prompt", "output"):
         raise InputError(f"like: column must be prompt or output, not {column!r}")
-    return Quantiles.of(getattr(read_file(file), column))
+    return Quantiles.of(getattr(formats.read_file(file), column))
 
 
 def _replay(file: str) -> Replay:
-    trace = read_file(file)
+    trace = formats.read_file(file)
     if trace.session is not None:
         raise InputError(f"replay: each session of {file} has its own clock")
     return Replay(trace.arrival)
@@ -138,7 +138,7 @@ def _source(spec: str, name: str, given: dict[str, str]) -> Workload | Model1 | 
         _require_known(spec, given, ("file", *_SIZES, *_SHAPES))
         if "file" not in given:
             raise InputError(f"{spec}: like needs the trace to be like, as in like?file=trace.parquet")
-        return _shaped(spec, fit(read_file(given["file"])), given)
+        return _shaped(spec, fit(formats.read_file(given["file"])), given)
     if name not in NAMED:
         raise InputError(f"{spec}: no built-in workload of that name; there are {', '.join(NAMED)}")
     named = NAMED[name]
