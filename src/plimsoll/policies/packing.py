@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import PolicyError
+from ..errors import InputError, PolicyError
 from ..jit import njit
 from ..policy import CHANGE, START, Plan, View, peak_wait
 from .geometric import all_at_once
 
 Ints = npt.NDArray[np.int64]
+LARGEST = 300_000  # entries of a linear program
 
 
 class PackAndSchedule(NamedTuple):
@@ -48,10 +49,13 @@ class SortedF(NamedTuple):
 
     exact : up to so many requests the batches are found by trying all subsets, else greedily by length.
     swap : improve each greedy batch by exchanging members.
+    lp : instead by the mean start in the linear relaxation of the optimal schedule: in that order where ``swap`` is
+        off, else in batches grown in that order and improved. Needs SciPy (extra ``optimum``).
     """
 
     exact: int = 10
     swap: bool = True
+    lp: bool = False
 
     ranges = {"exact": (0, 16)}
     uses = "length"
@@ -62,11 +66,19 @@ class SortedF(NamedTuple):
         all_at_once(requests, "sorted-f")
         prompt = requests["prompt"].astype(np.int64)
         output = np.minimum(np.ceil(requests["predicted"]), capacity - prompt).astype(np.int64)
-        find = exact_order if len(prompt) <= self.exact else greedy_order
-        order = find(prompt, output, capacity, self.swap)
+        order = self.order(prompt, output, capacity)
         place = np.empty(len(order))
         place[order] = np.arange(len(order))
         return Plan(place[:, None])
+
+    def order(self, prompt: Ints, output: Ints, capacity: int) -> Ints:
+        """The ids in the order in which they are to start, shape (n,)."""
+        if self.lp:
+            by_start = np.lexsort((output, np.round(relaxed_starts(prompt, output, capacity), 6)))
+            return greedy_order(prompt, output, capacity, True, by_start, False) if self.swap else by_start
+        if len(prompt) <= self.exact:
+            return exact_order(prompt, output, capacity)
+        return greedy_order(prompt, output, capacity, self.swap, np.argsort(output, kind="mergesort"), True)
 
     def rank(self, view: View, i: int) -> float:
         return view.columns[i, 0]
@@ -126,6 +138,51 @@ def listed(order, width, height, capacity, starts):
     return last
 
 
+def relaxed_starts(prompt: Ints, output: Ints, capacity: int) -> npt.NDArray[np.float64]:
+    """Σ_t t·x[i, t] of the linear relaxation of the optimal schedule, rounds, shape (n,): each request's mean start.
+
+    Requests start at multiples of a grid of rounds and use per grid step what they use on average in it. The grid is
+    one round, where the relaxation is exact, unless the program would then have more than some 300,000 entries.
+
+    Raises
+    ------
+    InputError
+        If SciPy is not installed.
+
+    References
+    ----------
+    The integer program of arXiv:2502.07115, relaxed, as arXiv:2508.06133 uses it. Solved by HiGHS.
+    """
+    try:
+        from scipy.optimize import linprog
+        from scipy.sparse import csr_array
+    except ImportError:
+        raise InputError("sorted-f:lp=1 needs SciPy: pip install 'plimsoll[optimum]'") from None
+    n, grid = len(output), 1
+    while True:
+        steps = -(-output // grid)
+        last = listed(np.argsort(output, kind="mergesort"), prompt + output, steps, capacity, np.zeros(n, np.int64))
+        if last * (n + int(steps.sum())) <= LARGEST or last == 1:
+            break
+        grid *= 2
+    request = np.repeat(np.arange(n), steps)
+    ahead = np.arange(len(request)) - np.repeat(np.cumsum(steps) - steps, steps)
+    ends = np.minimum((ahead + 1) * grid, output[request])
+    used = (ends - ahead * grid) * (prompt[request] + (ahead * grid + 1 + ends) / 2) / grid
+    starts = np.arange(last)
+    rows = (ahead[:, None] + starts).ravel()
+    columns = (request[:, None] * last + starts).ravel()
+    blocks = int(rows.max()) + 1
+    memory = csr_array((np.repeat(used, last), (rows, columns)), shape=(blocks, n * last))
+    once = csr_array((np.ones(n * last), (np.repeat(np.arange(n), last), np.arange(n * last))))
+    cost = np.tile(starts.astype(np.float64), n)
+    room = np.full(blocks, float(capacity))
+    found = linprog(cost, A_ub=memory, b_ub=room, A_eq=once, b_eq=np.ones(n), method="highs")
+    if not found.success:
+        raise PolicyError(f"sorted-f: the linear program was not solved: {found.message}")
+    return grid * (found.x * cost).reshape(n, last).sum(axis=1)
+
+
 @njit()
 def fits_together(members, count, prompt, output, capacity):
     """True if the first ``count`` of ``members``, in ascending output, can all start at once."""
@@ -138,7 +195,7 @@ def fits_together(members, count, prompt, output, capacity):
 
 
 @njit()
-def exact_order(prompt, output, capacity, swap):
+def exact_order(prompt, output, capacity):
     """Sorted-F's order with batches found among all subsets; ties: larger batch, then lower ids."""
     n = len(output)
     by_length = np.argsort(output, kind="mergesort")
@@ -168,18 +225,20 @@ def exact_order(prompt, output, capacity, swap):
 
 
 @njit()
-def greedy_order(prompt, output, capacity, swap):
-    """Sorted-F's order with batches grown by ascending length, then improved by exchanges where ``swap``."""
+def greedy_order(prompt, output, capacity, swap, left, ascending):
+    """Sorted-F's order with batches grown in the order of ``left``, then improved by exchanges where ``swap``.
+
+    ``ascending`` : ``left`` is in ascending output, so that nobody lowers F after the first who does not.
+    """
     n = len(output)
-    left = np.argsort(output, kind="mergesort")
     order, placed = np.empty(n, np.int64), 0
     while placed < n:
-        batch = grown(left, -1, left[:0], prompt, output, capacity)
+        batch = grown(left, -1, left[:0], prompt, output, capacity, ascending)
         improved = swap
         while improved:
             improved = False
             for leaver in batch:
-                other = grown(left, leaver, batch, prompt, output, capacity)
+                other = grown(left, leaver, batch, prompt, output, capacity, ascending)
                 if output[other].sum() * len(batch) ** 2 < output[batch].sum() * len(other) ** 2:
                     batch, improved = other, True
                     break
@@ -193,7 +252,7 @@ def greedy_order(prompt, output, capacity, swap):
 
 
 @njit()
-def grown(left, leaver, kept, prompt, output, capacity):
+def grown(left, leaver, kept, prompt, output, capacity, ascending):
     """A batch in ascending output: ``kept`` without ``leaver``, then whoever of ``left`` fits and lowers F."""
     member = np.zeros(len(output), np.bool_)
     member[kept] = True
@@ -210,7 +269,9 @@ def grown(left, leaver, kept, prompt, output, capacity):
         if i == leaver or member[i]:
             continue
         if size > 0 and (total + output[i]) * size * size >= total * (size + 1) ** 2:
-            break
+            if ascending:
+                break
+            continue
         x = size
         while x > 0 and output[batch[x - 1]] > output[i]:
             batch[x] = batch[x - 1]
