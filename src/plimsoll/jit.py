@@ -33,13 +33,13 @@ def njit(*signature: Any, **options: Any) -> Callable[[Callable[..., Any]], Any]
     return decorate
 
 
-def bare(*signature: Any) -> Callable[[Callable[..., Any]], Any]:
+def bare(*signature: Any, **options: Any) -> Callable[[Callable[..., Any]], Any]:
     """``njit`` for code that allocates nothing: no reference counts, whose locked increments cost a third of a run.
 
     Whoever calls a bare function keeps its arrays alive. One that returns an array must be called from bare code only:
     counting code would release what was never counted. Code that does allocate fails to compile.
     """
-    return njit(*signature, _nrt=False)
+    return njit(*signature, _nrt=False, **options)
 
 
 def late(decorate: Callable[[Callable[..., Any]], Any]) -> Callable[[Callable[..., Any]], Any]:

@@ -13,6 +13,9 @@ from plimsoll.errors import InputError
 from plimsoll.host.serving import MODES, Serving
 from plimsoll.steptime import linear, unit
 
+EVERYBODY = str(Path(__file__).with_name("everybody.py")) + ":Everybody"
+SOME = str(Path(__file__).with_name("everybody.py")) + ":EveryOther"
+NOBODY = str(Path(__file__).with_name("everybody.py")) + ":Nobody"
 CASES = json.loads(Path(__file__).with_name("vllm_schedule.json").read_text())["cases"]
 
 
@@ -87,7 +90,7 @@ def test_unit_steps_are_the_rounds_host(policy: str, spare: int, rows: list[tupl
 @settings(max_examples=400, deadline=None)
 @given(
     st.sampled_from(MODES),
-    st.sampled_from(["fcfs", "svf", "sjf", "ljf", "mc-sf:skip=true", "fcfs:watermark=0.1"]),
+    st.sampled_from(["fcfs", "svf", "sjf", "ljf", "mc-sf:skip=true", "fcfs:watermark=0.1", EVERYBODY, SOME]),
     st.tuples(st.integers(1, 5), st.integers(1, 6), st.integers(1, 24), st.integers(0, 3)),
     st.tuples(st.booleans(), st.booleans()),
     requests(14, 20),
@@ -151,4 +154,20 @@ def test_event_skipping_gives_the_times_of_single_steps():
     assert fast.more["events"] < slow.more["events"] / 3
 
 
-EVERYBODY = str(Path(__file__).with_name("everybody.py")) + ":Everybody"
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("policy", [f"{NOBODY}:starts=0", f"{NOBODY}:starts=1"])
+def test_a_policy_that_lets_nobody_start_or_run_ends_unstable(mode, policy):
+    host = Serving(steptime=unit(), blocks=10, block_size=4, mode=mode)
+    done = simulate(Trace.of([(0, 5, 3), (2, 5, 3)]), policy, host)
+    assert done.status == "unstable"
+    assert "nobody" in done.reason
+    assert done.completed == 0
+
+
+def test_a_policy_is_woken_and_may_order_the_queue_anew():
+    """It starts nobody before time 5, then one at a time, the last first; at 7 it takes that one's memory back."""
+    policy = str(Path(__file__).with_name("everybody.py")) + ":Alarm"
+    done = simulate(Trace.of([(0, 2, 4), (0, 3, 4)]), policy, Serving(steptime=unit(), blocks=20, block_size=1))
+    assert done.first_token.tolist() == [11, 6]
+    assert done.evictions.tolist() == [0, 1]
+    assert done.finish.tolist() == [14, 10]

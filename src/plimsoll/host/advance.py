@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
-from ..jit import njit
+from ..jit import bare
 from ..steptime.kernel import decode_base, prefill_seconds
 from .engine import DECODES, IN_BATCH, Engine, context_of
 from .paged import affordable, blocks_of, needed, steps_until, stretch_seconds, taken
 from .places import resort, rest
 from .prefix import allocate, fill
+from .queue import pop, push
 
 GAP_BINS, GAP_FLOOR, GAP_WIDTH = 2100, 1e-5, 0.01
 """Inter-token times are counted in bins one per cent wide, from ten microseconds up."""
 
 
-@njit()
+@bare()
 def note_gap(e: Engine, seconds: float, count: float) -> None:
     """Count ``count`` inter-token times of ``seconds``."""
     place = int(math.log(max(seconds, GAP_FLOOR) / GAP_FLOOR) / GAP_WIDTH)
     e.gaps[min(place, GAP_BINS - 1)] += count
 
 
-@njit()
+@bare()
 def pass_time(e: Engine, used: int, seconds: float, last: float) -> None:
     """Let ``seconds`` go by, the last step of which takes ``last``; ``used`` blocks were held at their start."""
     c, r = e.clock[0], e.rules[0]
@@ -36,7 +35,7 @@ def pass_time(e: Engine, used: int, seconds: float, last: float) -> None:
     c.seen = c.now - last
 
 
-@njit()
+@bare(forceinline=True)
 def decode_stretch(e: Engine, most: int, until: float) -> None:
     """Advance by up to ``most`` decode-only steps, fewer when the clock reaches ``until`` or the blocks run out."""
     c = e.clock[0]
@@ -55,7 +54,7 @@ def decode_stretch(e: Engine, most: int, until: float) -> None:
     c.step += steps
 
 
-@njit()
+@bare(forceinline=True)
 def single_step(e: Engine, resting: int) -> None:
     """One step with prompt chunks, or without the ``resting`` decoding requests that are not marked."""
     c, r = e.clock[0], e.rules[0]
@@ -96,7 +95,7 @@ def single_step(e: Engine, resting: int) -> None:
         resort(e)
 
 
-@njit()
+@bare()
 def leave_out(e: Engine) -> tuple[int, int]:
     """Let the decoding requests that are not marked sit out; blocks needed by, and context of, those that are."""
     c, r = e.clock[0], e.rules[0]
@@ -113,7 +112,7 @@ def leave_out(e: Engine) -> tuple[int, int]:
     return need, context
 
 
-@njit()
+@bare()
 def turn_over(e: Engine) -> bool:
     """After a step: requests whose context is complete have a token and decode from now on. True if some go on."""
     c, r, kept = e.clock[0], e.rules[0], 0
@@ -141,31 +140,32 @@ def turn_over(e: Engine) -> bool:
     return kept > 0
 
 
-@njit()
+@bare()
 def keep_oldest(e: Engine) -> int:
     """Mark the decoding requests that the budget allows, by start, as taking part; return the number of the others."""
-    c, most = e.clock[0], e.rules[0].budget
-    turns = np.empty(c.k - c.filling, np.int64)
-    found = 0
+    c, turns = e.clock[0], e.skipped
     for this in e.running[: c.k]:
         if e.jobs[this.id].computed == DECODES:
-            turns[found] = e.requests[this.id].turn
-            found += 1
-    last = np.sort(turns)[most - 1]
-    for this in e.running[: c.k]:
-        if e.requests[this.id].turn <= last:
-            e.jobs[this.id].part = c.step + 1
-    return found - most
+            push(turns, float(e.requests[this.id].turn), this.id)
+    for _ in range(e.rules[0].budget):
+        e.jobs[pop(turns)].part = c.step + 1
+    resting, turns[0].id = turns[0].id, 0
+    return resting
 
 
-@njit()
+@bare()
 def keep_selected(e: Engine, selected: int) -> int:
-    """Mark the requests named in ``out`` as taking part; return how many decoding ones do not, -1 for a stranger."""
+    """Mark the requests named in ``out`` as taking part; return how many decoding ones do not, -1 for a stranger.
+
+    Where prompts have steps of their own, no decode takes part in these, whoever names it.
+    """
     c = e.clock[0]
+    prompts = not e.rules[0].together and c.filling > 0
     for i in e.out[:selected]:
         if not 0 <= i < len(e.jobs) or e.jobs[i].status != IN_BATCH:
             return -1
-        e.jobs[i].part = c.step + 1
+        if not (prompts and e.jobs[i].computed == DECODES):
+            e.jobs[i].part = c.step + 1
     resting = 0
     for this in e.running[: c.k]:
         job = e.jobs[this.id]

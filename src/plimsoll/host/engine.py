@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..jit import njit
+from ..jit import bare
 from ..policy.view import History, View
 from .paged import blocks_of, needed
 
@@ -62,8 +62,10 @@ CLOCK = np.dtype(
         ("retry", np.int64),  # … and the step at which to ask for it again
         ("churn", np.int64),  # overflows since the last completion
         ("overflows", np.int64),
+        ("idle", np.int64),  # events since a step last computed something
         ("events", np.int64),
         ("samples", np.int64),
+        ("logged", np.int64),  # attempts that ended
         ("recomputed", np.int64),  # tokens computed again after evictions
         ("hits", np.int64),  # tokens found in the cache
         ("worked", np.int64),  # tokens that steps computed
@@ -138,9 +140,14 @@ class Engine(NamedTuple):
     facts: Any
     notes: Any
     dice: Any  # (6,)
+    waiting: Any  # queue by rank
+    skipped: Any  # queue of those that the policy passed over at this instant
+    coming: Any  # queue of next turns by arrival
+    alarms: Any  # queue by the time at which the client gives up
+    log: Any  # (a, 4) the attempts that ended: id, first step, last step, tokens kept before
 
 
-@njit()
+@bare(forceinline=True)
 def see(e: Engine, need: int, shared: int) -> View:
     """What the policy sees now: ``need`` blocks go to the running requests, ``shared`` ones need no new place."""
     c, r = e.clock[0], e.rules[0]
@@ -152,20 +159,20 @@ def see(e: Engine, need: int, shared: int) -> View:
     )  # fmt: skip
 
 
-@njit()
+@bare()
 def past(e: Engine) -> History:
     """What the predictor sees now."""
     c = e.clock[0]
     return History(c.now, c.step, e.requests, e.running[: c.k], e.survival, e.facts, e.notes)
 
 
-@njit()
+@bare()
 def context_of(e: Engine, i: int) -> int:
     """Tokens that must be in the cache before request i goes on."""
     return e.requests[i].prompt + 1 + e.requests[i].generated
 
 
-@njit()
+@bare()
 def tokens_of(e: Engine, i: int) -> int:
     """Tokens that running request i has produced since it last started."""
     if e.jobs[i].computed != DECODES:
@@ -173,7 +180,7 @@ def tokens_of(e: Engine, i: int) -> int:
     return e.jobs[i].offset + e.clock[0].step - e.requests[i].prompt - e.requests[i].generated
 
 
-@njit()
+@bare()
 def plan_chunks(e: Engine) -> tuple[int, int]:
     """Share the budget among decoding and filling requests; return the blocks that they need and the tokens left."""
     c, r = e.clock[0], e.rules[0]

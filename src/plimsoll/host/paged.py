@@ -12,24 +12,24 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from ..jit import njit
+from ..jit import bare
 
 Ints = npt.NDArray[np.int64]
 
 
-@njit()
+@bare()
 def blocks_of(tokens: int, size: int) -> int:
     """Blocks that hold ``tokens`` tokens."""
     return (tokens + size - 1) // size
 
 
-@njit()
+@bare()
 def needed(residue: Ints, step: int) -> int:
     """Blocks that the decoding requests need in step ``step``; ``residue`` counts their offsets modulo its length."""
     return residue[(1 - step) % len(residue)]
 
 
-@njit()
+@bare()
 def taken(residue: Ints, decoding: int, step: int, steps: int) -> int:
     """Blocks that ``decoding`` requests take in the ``steps`` steps after ``step``."""
     size = len(residue)
@@ -39,7 +39,7 @@ def taken(residue: Ints, decoding: int, step: int, steps: int) -> int:
     return total
 
 
-@njit()
+@bare()
 def affordable(residue: Ints, decoding: int, step: int, steps: int, free: int) -> int:
     """The most of the ``steps`` steps after ``step`` for which ``free`` blocks suffice."""
     size = len(residue)
@@ -55,13 +55,13 @@ def affordable(residue: Ints, decoding: int, step: int, steps: int, free: int) -
     return found
 
 
-@njit()
+@bare()
 def stretch_seconds(first: float, growth: float, steps: int) -> float:
     """Seconds of ``steps`` steps, the first of which takes ``first`` and each later one ``growth`` more."""
     return steps * first + growth * (0.5 * steps * (steps - 1))
 
 
-@njit()
+@bare()
 def steps_until(first: float, growth: float, most: int, seconds: float) -> int:
     """The fewest steps, from 1 to ``most``, that take at least ``seconds``; ``most`` if none do."""
     if seconds <= first:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import math
 
-from ..jit import njit
+from ..jit import bare
 from .engine import DECODES, FOREVER, IN_BATCH, Engine, context_of
 from .paged import blocks_of
 from .prefix import allocate, fill, give, join, release
 
 
-@njit()
+@bare()
 def room_for(e: Engine, i: int) -> int:
     """Blocks of request i's context when it starts, or of all that is reserved for it."""
     r = e.rules[0]
     return blocks_of(e.requests[i].prompt + 1 + r.reserve if r.reserve > 0 else context_of(e, i), r.block)
 
 
-@njit()
+@bare(forceinline=True)
 def enter(e: Engine, i: int, left: int, tokens: int) -> int:
     """Start request i with as much of its context as ``left`` tokens allow; return that much.
 
@@ -46,7 +46,7 @@ def enter(e: Engine, i: int, left: int, tokens: int) -> int:
     return job.chunk
 
 
-@njit()
+@bare()
 def insert(e: Engine, i: int, end: int, due: int) -> None:
     """Note request i among the running ones."""
     c, running = e.clock[0], e.running
@@ -63,7 +63,7 @@ def insert(e: Engine, i: int, end: int, due: int) -> None:
     c.due = min(c.due, due)
 
 
-@njit()
+@bare()
 def take_due(e: Engine) -> int:
     """Move the ids of the running requests that leave after this step to ``out``; return their count.
 
@@ -87,7 +87,7 @@ def take_due(e: Engine) -> int:
     return left
 
 
-@njit()
+@bare()
 def take(e: Engine, count: int) -> bool:
     """Remove the requests ``out[:count]`` from the running ones; False, and nothing removed, if one is not there."""
     c, running = e.clock[0], e.running
@@ -107,7 +107,7 @@ def take(e: Engine, count: int) -> bool:
     return True
 
 
-@njit()
+@bare()
 def named(e: Engine, i: int, count: int) -> bool:
     """True if request i is among ``out[:count]``."""
     for y in range(count):  # noqa: SIM110 (a generator does not compile)
@@ -116,7 +116,7 @@ def named(e: Engine, i: int, count: int) -> bool:
     return False
 
 
-@njit()
+@bare()
 def leave(e: Engine, i: int, late: bool) -> None:
     """Take request i, no longer in ``running``, out of the books; its blocks are freed now, or a step later."""
     c, r, job = e.clock[0], e.rules[0], e.jobs[i]
@@ -139,7 +139,7 @@ def leave(e: Engine, i: int, late: bool) -> None:
         free(e, i)
 
 
-@njit()
+@bare()
 def free(e: Engine, i: int) -> None:
     """Give the blocks of request i back."""
     if e.rules[0].cached:
@@ -148,7 +148,7 @@ def free(e: Engine, i: int) -> None:
         give(e, e.jobs[i].placed)
 
 
-@njit()
+@bare()
 def settle(e: Engine) -> None:
     """Give back the blocks of the requests that finished a step ago."""
     c = e.clock[0]
@@ -158,7 +158,7 @@ def settle(e: Engine) -> None:
     c.late = 0
 
 
-@njit()
+@bare()
 def rest(e: Engine, x: int) -> None:
     """Leave running request x out of the step: everything about it comes a step later."""
     c, r, this = e.clock[0], e.rules[0], e.running[x]
@@ -174,7 +174,7 @@ def rest(e: Engine, x: int) -> None:
     e.due[x] += 1
 
 
-@njit()
+@bare()
 def resort(e: Engine) -> None:
     """Restore the order by predicted end, and the first departure, after some requests sat out a step."""
     c, running = e.clock[0], e.running

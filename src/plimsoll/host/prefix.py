@@ -8,11 +8,11 @@ keeps copies of its own, as in an engine whose blocks are shared only once they 
 
 from __future__ import annotations
 
-from ..jit import njit
+from ..jit import bare
 from .engine import NONE, Engine
 
 
-@njit()
+@bare()
 def unlink(e: Engine, node: int) -> None:
     """Take a node out of the queue of freed ones; its blocks are no longer free."""
     c, this = e.clock[0], e.nodes[node]
@@ -30,7 +30,7 @@ def unlink(e: Engine, node: int) -> None:
     c.free -= this.resident
 
 
-@njit()
+@bare()
 def enqueue(e: Engine, node: int) -> None:
     """Free the blocks of a node, keeping their content until others need them."""
     c, this = e.clock[0], e.nodes[node]
@@ -45,7 +45,7 @@ def enqueue(e: Engine, node: int) -> None:
     c.newest = node
 
 
-@njit()
+@bare()
 def allocate(e: Engine, blocks: int) -> None:
     """Take free blocks: empty ones first, then the last blocks of the nodes freed longest ago."""
     c = e.clock[0]
@@ -67,21 +67,21 @@ def allocate(e: Engine, blocks: int) -> None:
                 e.nodes[c.oldest].before = NONE
 
 
-@njit()
+@bare()
 def forget(e: Engine, node: int) -> None:
     """Give back the blocks of an unlinked node, and their content with them."""
     give(e, e.nodes[node].resident)
     e.nodes[node].resident = 0
 
 
-@njit()
+@bare()
 def give(e: Engine, blocks: int) -> None:
     """Give back blocks without content."""
     e.clock[0].free += blocks
     e.clock[0].fresh += blocks
 
 
-@njit()
+@bare()
 def climb(e: Engine, i: int) -> int:
     """Write the nodes that request i shares whole to ``path``, the deepest first; return their number."""
     length, node = 0, e.nodes[i].parent
@@ -94,7 +94,7 @@ def climb(e: Engine, i: int) -> int:
     return length
 
 
-@njit()
+@bare()
 def cost(e: Engine, i: int, blocks: int) -> int:
     """Free blocks that request i takes when it starts with ``blocks`` blocks: what ``join`` leaves to be found.
 
@@ -117,7 +117,7 @@ def cost(e: Engine, i: int, blocks: int) -> int:
     return max(0, blocks - hits) + taken
 
 
-@njit()
+@bare()
 def join(e: Engine, i: int) -> int:
     """Let request i use what the cache holds of its context; return those blocks.
 
@@ -152,7 +152,7 @@ def join(e: Engine, i: int) -> int:
     return hits
 
 
-@njit()
+@bare()
 def fill(e: Engine, i: int, blocks: int) -> None:
     """Note that the first ``blocks`` blocks of request i's context are computed."""
     node = e.jobs[i].deepest if e.jobs[i].fills else NONE
@@ -162,7 +162,7 @@ def fill(e: Engine, i: int, blocks: int) -> None:
         node = this.parent
 
 
-@njit()
+@bare()
 def release(e: Engine, i: int, blocks: int) -> None:
     """Give back the ``blocks`` blocks of request i's context, the last first; their content stays."""
     e.nodes[i].resident = max(0, blocks - e.nodes[i].depth)

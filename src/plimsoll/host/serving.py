@@ -20,6 +20,7 @@ from . import steps as loop
 from .advance import GAP_BINS, GAP_FLOOR, GAP_WIDTH
 from .engine import CANCELLED, CLOCK, DONE, FOREVER, IN_BATCH, JOB, NONE, RULES, Engine
 from .prepare import Prepared, prepare
+from .queue import empty
 from .result import Result
 from .sharing import height, share_nothing, share_tree, shares_prefixes
 from .turns import Turns, turns_of
@@ -28,7 +29,7 @@ MODES = ("vllm", "vllm-v0", "sarathi", "orca", "static")
 SARATHI_TOKENS, UNBOUNDED, SAMPLES = 512, 1 << 40, 65_536
 _HOOKS = ("rank", "admit", "evict", "limit", "select", "wake")
 _UNSTABLE = {
-    loop.STUCK: "the policy starts nobody although nothing more will happen",
+    loop.STUCK: "the policy lets nobody start or run although nothing more will happen",
     loop.CHURN: "the cache overflows again and again without a completion",
 }
 
@@ -145,11 +146,14 @@ class Serving:
         clocked = int(np.isfinite(turns.arrival).sum())
         began = time.perf_counter()
         try:
-            attempts = call(run, *hooks, engine, clocked, float(self.curve_s), total=len(trace), progress=progress)
+            call(run, *hooks, engine, clocked, float(self.curve_s), total=len(trace), progress=progress)
+            while engine.clock[0].status == loop.LOG_FULL:
+                engine = more_log(engine)
+                call(run, *hooks, engine, clocked, float(self.curve_s), total=len(trace), progress=progress)
         except (ArithmeticError, IndexError, ValueError, TypeError) as error:
             raise failed(error, policy) from error
         wall_s = time.perf_counter() - began
-        return self._result(trace, policy, ready.order, engine, attempts, wall_s)
+        return self._result(trace, policy, ready.order, engine, wall_s)
 
     def _rules(self, trace: Trace, policy: Any, cached: bool) -> Any:
         """The settings as the loop reads them."""
@@ -196,6 +200,7 @@ class Serving:
             np.zeros(height(nodes["parent"]) + 1, np.int64), np.zeros(GAP_BINS),
             np.zeros((SAMPLES if self.curve_s > 0 else 0, 4)), ready.survival, parameters(policy), ready.plan.columns,
             ready.plan.memory, ready.predictor_parameters, ready.facts, ready.notes, new_dice(seed),
+            empty(n), empty(n), empty(n), empty(n), np.zeros((n + room, 4), np.int64),
         )  # fmt: skip
 
     def _deadlines(self, trace: Trace) -> Floats:
@@ -206,11 +211,12 @@ class Serving:
             after = np.fmin(after, np.where(cancelled > 0, cancelled, np.inf))
         return after
 
-    def _result(self, trace: Trace, policy: Any, order: Ints, engine: Engine, attempts: Any, wall_s: float) -> Result:
+    def _result(self, trace: Trace, policy: Any, order: Ints, engine: Engine, wall_s: float) -> Result:
         clock = engine.clock[0]
         _raise(int(clock.status), int(clock.fault), engine.requests, policy)
         _conserved(engine)
         back = np.argsort(order, kind="mergesort")
+        attempts = engine.log[: clock.logged]
         attempts[:, 0] = order[attempts[:, 0]]
         start, first_token, finish = (np.array(engine.jobs[name])[back] for name in ("start", "first_token", "finish"))
         if self.mode == "static":
@@ -245,6 +251,12 @@ class Serving:
             figures["energy_j"] = self.tp * (gpu.busy_w * busy + gpu.idle_w * (length - busy))
             figures["cost_usd"] = self.tp * gpu.price_per_hour * length / 3600
         return figures
+
+
+def more_log(engine: Engine) -> Engine:
+    """The engine with twice the room for attempts, ready to go on."""
+    engine.clock[0].status = loop.OK
+    return engine._replace(log=np.concatenate([engine.log, np.zeros_like(engine.log)]))
 
 
 def _option(name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -108,6 +109,7 @@ def parse(text: str) -> StepTime:
     raise InputError(f"--steptime {text}: unit, linear:FIXED:PER_TOKEN or a .toml file of plimsoll steptime fit")
 
 
+@cache
 def _shipped() -> list[dict[str, Any]]:
     return tomllib.loads(files("plimsoll.steptime").joinpath("fitted.toml").read_text())["fit"]
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ..jit import njit
+from ..jit import bare
 
 Floats = npt.NDArray[np.float64]
 Knots = tuple[list[float], list[float]]
@@ -39,7 +39,7 @@ def pack(kv: float, prefill: list[float], mixed: list[float], decode: Knots, tok
     return np.concatenate([[kv], prefill, mixed, counts, *tables]).astype(np.float64)
 
 
-@njit()
+@bare()
 def interpolate(c: Floats, at: int, n: int, x: float) -> float:
     """The piecewise linear table of n knots at ``c[at:]``, continued along its outer segments."""
     if n == 1:
@@ -51,13 +51,13 @@ def interpolate(c: Floats, at: int, n: int, x: float) -> float:
     return c[j + n - 1] + (c[j + n] - c[j + n - 1]) * (x - left) / (right - left)
 
 
-@njit()
+@bare()
 def decode_base(c: Floats, decodes: int) -> float:
     """Seconds of a decode-only step, without the part that grows with the context (``c[0]`` per token)."""
     return interpolate(c, TABLES, int(c[COUNTS]), float(decodes))
 
 
-@njit()
+@bare()
 def prefill_seconds(
     c: Floats,
     decodes: int,
