@@ -17,7 +17,7 @@ figures and pictures. Imports follow it; `tests/test_imports.py` holds the order
 FLOW = (
     "",
     *("formats", "workload", "predict", "policy", "policies", "steptime", "host", "bounds", "experiment", "report"),
-    *("papers", "engine", "proxy", "cli"),
+    *("reproduce", "engine", "proxy", "cli"),
 )
 
 

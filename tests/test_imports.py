@@ -27,7 +27,7 @@ LAYERS = (
     ("bounds",),
     ("experiment",),
     ("report",),
-    ("papers",),
+    ("reproduce",),
     ("engine", "proxy"),
     ("cli",),
     ("", "__main__"),

@@ -16,6 +16,7 @@ for name, summary in {
     "policies": "The catalogue of policies.",
     "bound": "Certified lower bound on total latency and the best schedule known.",
     "fluid": "Fluid equilibrium, stability region and WAIT thresholds of a trace or of types.",
+    "reproduce": "Published tables beside ours, claim by claim.",
     "serve-args": "The flags that make an engine follow plimsoll.",
     "check": "What simulation said against what an engine then did.",
     "record": "A trace from an engine's log or metrics.",

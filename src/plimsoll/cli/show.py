@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 from rich.table import Table
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from ..experiment.grid import Grid
     from ..experiment.run import Run
     from ..experiment.sweep import Swept
+    from ..reproduce.lab import Table as Shown
     from ..simulation import Host
     from ..trace import Trace
 
@@ -270,3 +273,32 @@ def show_policies(entries: list[dict[str, Any]]) -> None:
             entry["source"],
         )  # fmt: skip
     _console().print(table)
+
+
+def show_table(made: Shown) -> None:
+    """A table of an experiment."""
+    table = Table(title=made.title, title_justify="left", box=box.SIMPLE_HEAD)
+    for at, heading in enumerate(made.columns):
+        table.add_column(heading, justify="right" if at and not _words(made, at) else "left")
+    for row in made.rows:
+        table.add_row(*("–" if v is None else v if isinstance(v, str) else _number(v) for v in row))
+    _console().print(table)
+
+
+def _words(made: Shown, column: int) -> bool:
+    return any(isinstance(row[column], str) for row in made.rows)
+
+
+def show_claims(rows: list[dict[str, Any]]) -> None:
+    """Every claim with what was published, what was measured and the verdict."""
+    table = Table(box=box.SIMPLE_HEAD)
+    for heading in ("", "claim", "published", "ours", "verdict"):
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        note = f"\n[dim]{escape(row['note'])}[/]" if row["note"] else ""
+        ours = escape(row["ours"]) or "–"
+        table.add_row(str(row["id"]), escape(row["claim"]), escape(row["published"]), ours + note, row["verdict"])
+    out = _console()
+    out.print(table)
+    counts = Counter(row["verdict"] for row in rows)
+    out.print(f"{len(rows)} claims: " + ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common()))

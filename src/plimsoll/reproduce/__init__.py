@@ -1,0 +1,1 @@
+"""The papers' experiments, run here: published figures beside ours, claim by claim."""
