@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from math import sqrt
+from time import process_time
 
 import numpy as np
 
@@ -184,7 +185,7 @@ def _identical(lab: Lab) -> Finding:
             capacity = int((prompt + length) * rng.uniform(1, 3))
             par = pipeline_width(prompt, length, capacity)
             total = sum(pipeline_start(j, length, par) + length for j in range(n))
-            interval = bound(burst(np.full(n, prompt), np.full(n, length)), capacity, 10.0)
+            interval = bound(burst(np.full(n, prompt), np.full(n, length)), capacity, 10.0, clock=process_time)
             proved += interval.proved
             worst.see(total / interval.lower)
         return worst.told() | {"optima proved": proved, "runs": trials}

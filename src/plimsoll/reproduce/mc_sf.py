@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from itertools import count
+from time import process_time
 
 import numpy as np
 
@@ -89,7 +89,7 @@ def _inequalities(lab: Lab) -> Finding:
         above, below, proved = 0.0, 0.0, 0
         for seed in range(trials):
             trace, capacity = _equal_prompts(np.random.default_rng(seed), 6, 8)
-            interval = bound(trace, capacity, 10.0)
+            interval = bound(trace, capacity, 10.0, clock=process_time)
             proved += interval.proved
             d, s = _pairs(trace), float(trace.output.sum())
             above = max(above, _total(trace, "mc-sf", capacity) / (1536 * d / capacity + 24 * s))
@@ -134,7 +134,7 @@ def _adversary(lab: Lab) -> Finding:
 def _first_version(lab: Lab) -> Finding:
     def run() -> Mapping[str, float]:
         trace = burst(np.ones(4, np.int64), np.array([1, 1, 3, 3]))
-        return {"shortest first": _total(trace, "mc-sf", 5), "optimum": bound(trace, 5, 10.0).lower}
+        return {"shortest first": _total(trace, "mc-sf", 5), "optimum": bound(trace, 5, 10.0, clock=process_time).lower}
 
     note = "The algorithms of v1 and v2 are not known. In the later model shortest-first is not optimal even here."
     return Finding(4, NOT_CHECKABLE, lab.cell("mc-sf counterexample", run), note)
@@ -152,7 +152,7 @@ def _model(lab: Lab, claim: int, name: str, mean: float, worst: float) -> Findin
             if limit == 0:
                 lower, upper = _annealed(trace, capacity)
             else:
-                interval = bound(trace, capacity, limit, clock=time.process_time)
+                interval = bound(trace, capacity, limit, clock=process_time)
                 lower, upper = interval.lower, interval.upper
             return {"total": total, "lower": lower, "upper": min(upper, total)}
 
