@@ -23,6 +23,7 @@ LAYERS = (
     ("policies",),
     ("steptime",),
     ("host",),
+    ("fleet",),
     ("simulation", "metrics", "fairness"),
     ("bounds",),
     ("experiment",),

@@ -178,6 +178,17 @@ def _densest_first(arrival: Ints, vol: Ints, density: Floats, capacity: int) -> 
     return busy
 
 
+def finishes(release: Ints, work: Ints) -> Ints:
+    """Finishes, ascending, of least remaining work first on a preemptive machine that does one unit in a unit of time.
+
+    Parameters
+    ----------
+    release, work : shape (n,), whole units. Any order.
+    """
+    order = np.argsort(release, kind="stable")
+    return _serve_least(release[order], work[order])
+
+
 @njit()
 def _serve_least(release: Ints, work: Ints) -> Ints:  # times the speed, so that all is whole
     n = len(work)

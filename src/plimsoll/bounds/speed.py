@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from ..fleet.fleet import Fleet
+from ..fleet.stages import Stages
 from ..host.iterations import Iterations
 from ..host.serving import Serving
-from ..steptime import StepTime
 from ..steptime.kernel import COUNTS, MIXED, TABLES, Floats, interpolate
 from ..trace import Trace, mean_rate
 
@@ -25,7 +26,7 @@ def turnover(host: Any) -> float:
 
     Parameters
     ----------
-    host : rounds, iterations or serving.
+    host : rounds, iterations, serving, or a fleet; of separate stages, that for the tokens after the first.
 
     Examples
     --------
@@ -38,7 +39,11 @@ def turnover(host: Any) -> float:
     if isinstance(host, Iterations):
         return host.capacity / (host.step.fixed_s + host.step.per_token_s * host.capacity)
     if isinstance(host, Serving):
-        return _serving(host.step_time(), host.capacity, host.max_num_seqs, host.max_num_batched_tokens)
+        return _serving(host)
+    if isinstance(host, Fleet):
+        return sum(_serving(replica) for replica in host.replicas)
+    if isinstance(host, Stages):
+        return turnover(host.decode)
     return host.capacity * host.rounds_per_s
 
 
@@ -53,18 +58,22 @@ def load_of(trace: Trace, host: Any) -> float | None:
     return None if rate is None else rate * float(trace.volume.mean()) / turnover(host)
 
 
-def _serving(law: StepTime, capacity: int, sequences: int, budget: int) -> float:
-    """The largest quotient of tokens held and seconds of a step in which somebody decodes."""
-    c = law.coefficients
+def least_seconds(host: Serving) -> list[tuple[float, float]]:
+    """(seconds, seconds per token held) that a step takes at least: of decodes alone, and beside prompts."""
+    c, sequences, budget = host.step_time().coefficients, host.max_num_seqs, host.max_num_batched_tokens
     decode, tokens, seats = (int(n) for n in c[COUNTS : COUNTS + 3])
     at_tokens, at_seats = TABLES + 2 * decode, TABLES + 2 * decode + 2 * tokens
     base = _least(c, at_tokens, tokens, 1, budget) + _least(c, at_seats, seats, 0, sequences)
     b, s = float(budget), float(sequences)
     decodes = _least(c, TABLES, decode, 1, sequences)
     mixed = base + c[MIXED] + _down(c[[MIXED + 1, MIXED + 3, MIXED + 4, MIXED + 7]], [s, b, b * b, b * s])
-    if min(decodes, mixed) <= 0:
-        return np.inf
-    return float(max(capacity / (decodes + c[0] * capacity), capacity / (mixed + max(0.0, c[MIXED + 2]) * capacity)))
+    return [(max(0.0, decodes), float(c[0])), (max(0.0, float(mixed)), max(0.0, float(c[MIXED + 2])))]
+
+
+def _serving(host: Serving) -> float:
+    """The largest quotient of tokens held and seconds of a step in which somebody decodes."""
+    seconds = [fixed + per_token * host.capacity for fixed, per_token in least_seconds(host)]
+    return host.capacity / min(seconds) if min(seconds) > 0 else np.inf
 
 
 def _down(coefficients: Any, most: list[float]) -> float:

@@ -76,6 +76,12 @@ class Machine:
     "Clients give up that long after they came."
     max_tokens: Whole | None = None
     "Outputs are cut to this length."
+    replicas: Whole = 1
+    "So many of these servers, behind a router."
+    fleet: str | None = None
+    "A .toml file of unlike replicas; what it leaves out is as on the command line."
+    router: str | None = None
+    "round-robin, random, power-of-two, least-requests (the default), least-kv, least-work, matching, sticky, prefix."
 
 
 @Parameter(name="*")

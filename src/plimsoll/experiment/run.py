@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..bounds.area import lower_bound
+from ..bounds.fleet import fleet_bound
 from ..description import load
+from ..fleet.fleet import Fleet
 from ..host.result import Result
 from ..metrics import figures
 from ..policy.load import default_predictor, load_policy
@@ -64,7 +66,7 @@ class Run:
             "unit": unit,
             "load": self.load,
             **told,
-            **({"serving": self.result.more} if self.host == "serving" else {}),
+            **({"serving": self.result.more} if self.host in ("serving", "fleet") else {}),
             "lower_bound_total": self.lower_bound_total,
             "ratio": self.ratio,
             "wall_s": wall_s,
@@ -73,7 +75,9 @@ class Run:
 
 
 def bound_for(trace: Trace, host: Host) -> float | None:
-    """The certified lower bound on total latency of any schedule in the rounds host; None in other hosts."""
+    """The certified lower bound on total latency of any schedule, in the rounds host or on a fleet; else None."""
+    if isinstance(host, Fleet):
+        return fleet_bound(trace, host)
     if host.unit != "rounds":
         return None
     return lower_bound(host.arrivals(trace).astype("int64"), trace.prompt, trace.output, host.capacity)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ..bounds.speed import load_of
 from ..errors import InputError
+from ..fleet.file import read_fleet
+from ..fleet.fleet import Fleet
+from ..fleet.stages import Stages
 from ..formats import parse_columns
 from ..host.discrete import Rounds
 from ..host.iterations import Iterations
@@ -66,6 +70,9 @@ class Setting:
     closed_loop: bool = False
     timeout_s: float | None = None
     max_tokens: int | None = None
+    replicas: int = 1
+    fleet: str | None = None
+    router: str | None = None
 
     def read(self) -> Trace:
         """The requests as they come, before the host has its say."""
@@ -82,8 +89,14 @@ class Setting:
         """
         if self.host not in (None, "rounds", "serving"):
             raise InputError(f"--host must be rounds or serving, not {self.host}")
-        if self.host == "serving" or (self.host is None and self.gpu is not None and self.model is not None):
-            return self._serving()
+        several = self.fleet is not None or self.replicas != 1
+        if self.router is not None and not several:
+            raise InputError("--router needs --replicas or --fleet")
+        named = self.gpu is not None and self.model is not None
+        if self.host == "serving" or (self.host is None and (named or self.fleet is not None)):
+            return self._fleet() if several else self._serving(self._options())
+        if several:
+            raise InputError("--replicas and --fleet need the serving host: --gpu and --model, or --host serving")
         capacity = capacity_for(self.trace, self.capacity, self.seed)
         if self.prefill == "charged":
             return _iterations(capacity, self.steptime)
@@ -104,16 +117,30 @@ class Setting:
         trace = self.read() if trace is None else trace
         if self.max_tokens is not None:
             trace = replace(trace, output=np.minimum(trace.output, self.max_tokens))
-        trace, dropped = trace.fitting(host.capacity, drop=self.drop_oversize)
+        largest = host.largest if isinstance(host, Fleet | Stages) else host.capacity
+        trace, dropped = trace.fitting(largest, drop=self.drop_oversize)
         if self.load is not None:
             trace = _at_load(trace, host, self.load)
         return Made(trace, host, dropped)
 
-    def _serving(self) -> Serving:
-        given = {field.name: getattr(self, field.name) for field in fields(Serving) if hasattr(self, field.name)}
+    def _options(self) -> dict[str, Any]:
+        """The options of one replica."""
+        return {field.name: getattr(self, field.name) for field in fields(Serving) if hasattr(self, field.name)}
+
+    def _serving(self, given: dict[str, Any]) -> Serving:
         if self.blocks is None and (self.gpu is None or self.model is None or self.capacity is not None):
             given["blocks"] = capacity_for(self.trace, self.capacity, self.seed) // max(1, self.block_size)
         return Serving(**given)
+
+    def _fleet(self) -> Fleet | Stages:
+        router = self.router or "least-requests"
+        if self.fleet is not None:
+            if self.replicas != 1:
+                raise InputError("give --replicas or --fleet, not both")
+            return read_fleet(Path(self.fleet), self._options(), router)
+        if self.replicas < 1:
+            raise InputError(f"--replicas must be at least 1, not {self.replicas}")
+        return Fleet([self._serving(self._options())] * self.replicas, router)
 
 
 def capacity_for(trace: str, capacity: int | None, seed: int = 0) -> int:

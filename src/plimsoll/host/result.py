@@ -30,6 +30,7 @@ class Result:
     mean_memory_use : share of M, over the run.
     wall_s : seconds spent in the event loop alone.
     curve : shape (c, 4), time, running, waiting requests and used blocks, where the host was told to sample them.
+    replica : shape (n,), where each request was served, in a fleet.
     more : further figures of the host by name (events, recomputed tokens, energy, …).
     """
 
@@ -53,6 +54,7 @@ class Result:
     rejected: int = 0
     curve: Floats | None = None
     more: dict[str, float] = field(default_factory=dict)
+    replica: Ints | None = None
 
     def __len__(self) -> int:
         return len(self.arrival)

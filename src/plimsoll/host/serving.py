@@ -153,9 +153,9 @@ class Serving:
         except (ArithmeticError, IndexError, ValueError, TypeError) as error:
             raise failed(error, policy) from error
         wall_s = time.perf_counter() - began
-        return self._result(trace, policy, ready.order, engine, wall_s)
+        return self.result(trace, policy, ready.order, engine, wall_s)
 
-    def _rules(self, trace: Trace, policy: Any, cached: bool) -> Any:
+    def rules(self, trace: Trace, policy: Any, cached: bool) -> Any:
         """The settings as the loop reads them."""
         blocks, whole = self.kv_blocks(), self.mode in ("orca", "static")
         share = self.watermark if self.watermark is not None else 0.01 if self.mode == "vllm-v0" else 0.0
@@ -182,7 +182,7 @@ class Serving:
         follows = turns.follows[ready.order]
         jobs, clock = records(n, JOB), records(1, CLOCK)
         jobs["next_turn"], jobs["deepest"] = np.where(follows >= 0, back[follows], NONE), NONE
-        jobs["think"], jobs["deadline"] = turns.think[ready.order], self._deadlines(trace)[ready.order]
+        jobs["think"], jobs["deadline"] = turns.think[ready.order], self.deadlines(trace)[ready.order]
         for name in ("start", "first_token", "finish"):
             jobs[name] = np.nan
         clock["now"] = clock["seen"] = ready.requests["arrival"][0]
@@ -195,7 +195,7 @@ class Serving:
         own += loop.LEARNS * (has(predictor, "predict") or has(predictor, "learn"))
         due, out, filling, late = np.zeros((4, room), np.int64)
         return Engine(
-            self._rules(trace, policy, cached), clock, law.coefficients, own, ready.requests, ready.output, jobs,
+            self.rules(trace, policy, cached), clock, law.coefficients, own, ready.requests, ready.output, jobs,
             records(room, RUNNING), due, out, filling, late, np.zeros(self.block_size, np.int64), nodes,
             np.zeros(height(nodes["parent"]) + 1, np.int64), np.zeros(GAP_BINS),
             np.zeros((SAMPLES if self.curve_s > 0 else 0, 4)), ready.survival, parameters(policy), ready.plan.columns,
@@ -203,7 +203,7 @@ class Serving:
             empty(n), empty(n), empty(n), empty(n), np.zeros((n + room, 4), np.int64),
         )  # fmt: skip
 
-    def _deadlines(self, trace: Trace) -> Floats:
+    def deadlines(self, trace: Trace) -> Floats:
         """Seconds after its arrival at which the client of each request gives up, shape (n,)."""
         after = np.full(len(trace), np.inf if self.timeout_s is None else self.timeout_s)
         if "cancel_s" in trace.more:
@@ -211,9 +211,9 @@ class Serving:
             after = np.fmin(after, np.where(cancelled > 0, cancelled, np.inf))
         return after
 
-    def _result(self, trace: Trace, policy: Any, order: Ints, engine: Engine, wall_s: float) -> Result:
+    def result(self, trace: Trace, policy: Any, order: Ints, engine: Engine, wall_s: float) -> Result:
         clock = engine.clock[0]
-        _raise(int(clock.status), int(clock.fault), engine.requests, policy)
+        raise_for(int(clock.status), int(clock.fault), engine.requests, policy)
         _conserved(engine)
         back = np.argsort(order, kind="mergesort")
         attempts = engine.log[: clock.logged]
@@ -288,7 +288,7 @@ def _conserved(engine: Engine) -> None:
         )
 
 
-def _raise(status: int, fault: int, requests: Any, policy: Any) -> None:
+def raise_for(status: int, fault: int, requests: Any, policy: Any) -> None:
     name = type(policy).__name__
     if status == loop.NOT_RUNNING:
         raise PolicyError(

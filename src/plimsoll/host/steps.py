@@ -333,15 +333,14 @@ def advance(select: Any, e: Engine, when: float) -> None:
         decode_stretch(e, max(1, most), when)
 
 
-@late(bare(types.void(*_HOOKS, _ENGINE, INT, types.float64, INTS)))
-def run(rank, admit, evict, limit, select, wake, predict, learn, e, clocked, every, progress):
-    """Serve every request; the first ``clocked`` arrive by the clock, the others after a turn of their session.
+@bare()
+def serve(rank, admit, evict, limit, select, wake, predict, learn, e, clocked, every, last, until, progress):
+    """Go on from where the engine stands until ``last`` requests are done, or to the first step that ends at ``until``.
 
-    What a run leaves behind is in the engine's arrays. It stops with status LOG_FULL when the log needs a longer array,
-    and goes on from there when it is called again. ``every`` seconds the load is sampled, if above 0.
+    What finishes with that step has not left yet.
     """
-    c, r, n = e.clock[0], e.rules[0], len(e.output)
-    while c.done < n and c.status == OK:
+    c, r, n = e.clock[0], e.rules[0], last
+    while c.done < n and c.status == OK and c.now < until:
         c.events += 1
         c.evicted, worked = 0, c.worked
         if c.late > 0:
@@ -365,7 +364,7 @@ def run(rank, admit, evict, limit, select, wake, predict, learn, e, clocked, eve
             sample(e, every)
         if c.done == n or c.status != OK:
             break
-        when = heard = next_heard(e, clocked)
+        when = heard = min(next_heard(e, clocked), until)
         if e.own & WAKES:
             when = min(when, wake(see(e, needed(e.residue, c.step + 1), 0), e.p))
         if c.k == 0:
@@ -382,5 +381,16 @@ def run(rank, admit, evict, limit, select, wake, predict, learn, e, clocked, eve
         elif c.status == OK and c.logged + len(e.out) > len(e.log):
             c.status = LOG_FULL
         progress[0], progress[2], progress[3] = c.done, int(c.now), (r.blocks - c.free) * r.block
-    if c.status != LOG_FULL:
+
+
+@late(bare(types.void(*_HOOKS, _ENGINE, INT, types.float64, INTS)))
+def run(rank, admit, evict, limit, select, wake, predict, learn, e, clocked, every, progress):
+    """Serve every request; the first ``clocked`` arrive by the clock, the others after a turn of their session.
+
+    What a run leaves behind is in the engine's arrays. It stops with status LOG_FULL when the log needs a longer array,
+    and goes on from there when it is called again. ``every`` seconds the load is sampled, if above 0.
+    """
+    n = len(e.output)
+    serve(rank, admit, evict, limit, select, wake, predict, learn, e, clocked, every, n, math.inf, progress)
+    if e.clock[0].status != LOG_FULL:
         settle(e)

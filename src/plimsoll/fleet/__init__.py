@@ -1,0 +1,1 @@
+"""Fleets: several replicas of the serving host behind a router."""
