@@ -28,6 +28,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
 from importlib.util import find_spec
 from threading import Thread
 from typing import Any, NamedTuple
@@ -40,7 +41,7 @@ from . import delay
 from .prices import Floats
 from .problem import Ints, Problem, cost
 
-STARTS = 20_000_000  # of all kinds together, that are evaluated at once
+STARTS = 8_000_000  # of all kinds together, that are evaluated at once
 ENTER = 150  # columns of a kind that enter at once
 TOKENS = 500_000  # of all columns that enter at once, where requests are so long that it is less than that
 NEVER = np.iinfo(np.int64).max
@@ -120,7 +121,7 @@ class LinearProgram:
     Raises
     ------
     InputError
-        If SciPy is not installed, or there are more starts than can be evaluated.
+        If SciPy is not installed, there are more starts than can be evaluated, or HiGHS fails.
     """
 
     def __init__(self, problem: Problem, start: Ints) -> None:
@@ -156,7 +157,7 @@ class LinearProgram:
     def _solve(self, seconds: float, stop: Callable[[], bool]) -> Any:
         """The program over the columns so far; None if ``stop()`` or the time came first.
 
-        In a thread, since HiGHS hears no Ctrl-C: a solve that is not waited for ends on its own.
+        In a thread, since HiGHS hears no Ctrl-C: a solve that is no longer waited for ends with its time.
         """
         from scipy.optimize import linprog
         from scipy.sparse import hstack
@@ -165,18 +166,23 @@ class LinearProgram:
         rows = hstack([block[1] for block in self._blocks], format="csr")
         limits = np.concatenate([np.full(self.kinds.horizon + 1, float(self.kinds.capacity)), -self.kinds.copies])
         options = {"time_limit": seconds, "presolve": False}
-        answers: list[Any] = []
+        answer: Future[Any] = Future()
 
         def work() -> None:
-            answers.append(linprog(costs, rows, limits, method="highs-ds", options=options))
+            try:
+                answer.set_result(linprog(costs, rows, limits, method="highs-ds", options=options))
+            except BaseException as error:
+                answer.set_exception(error)
 
-        thread = Thread(target=work, daemon=True)
-        thread.start()
-        while thread.is_alive():
-            thread.join(0.02)
+        Thread(target=work, daemon=True).start()
+        while not answer.done():
+            wait([answer], 0.02)
             if stop():
                 return None
-        return answers[0] if answers and answers[0].status == 0 else None
+        found = answer.result()
+        if found.status not in (0, 1):  # solved, out of time
+            raise InputError(f"method lp: {found.message}")
+        return found if found.status == 0 else None
 
     def _price(self, answer: Any) -> None:
         """Certify the solver's prices, and the starts that they lack enter."""
@@ -190,7 +196,8 @@ class LinearProgram:
                 self.bound, self.price = value.bound, price
         gains = (exact.cost < ((worth - 1e-9) * exact.scale)[:, None]) & ~self._known
         self.settled = self.bound >= math.ceil(answer.fun - 1e-6) or not gains.any()
-        self._enter(smooth.cost, gains)
+        if not self.settled:
+            self._enter(smooth.cost, gains)
 
     def _enter(self, value: Ints, allowed: npt.NDArray[np.bool_]) -> None:
         """The cheapest of the allowed columns of each kind."""
