@@ -18,7 +18,10 @@ from vllm.v1.core.sched.async_scheduler import AsyncScheduler as StockAsync
 from vllm.v1.request import RequestStatus
 
 import plimsoll.engine.vllm as ours
+from plimsoll import Trace, simulate
 from plimsoll.engine.vllm import AsyncScheduler, Scheduler
+from plimsoll.host.serving import Serving
+from plimsoll.steptime import unit
 
 from . import fake
 from .burst import Burst, serve
@@ -67,6 +70,19 @@ def test_fcfs_is_vllms_own(shape: str, seed: int) -> None:
     assert served.finish.tolist() == stock.finish.tolist()
     assert served.order == stock.order
     at_rest(scheduler, 126)
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("policy", ["fcfs", "svf", "svf:engine=1", "mc-sf", "load-line"])
+def test_the_simulator_foresees_every_step(shape: str, policy: str, seed: int) -> None:
+    """Order, finishes and preemptions of the serving host, given the same burst, are those of the real scheduler."""
+    burst = Burst.of(seed)
+    served = serve(fake.scheduler(shape, 126, Scheduler, additional=settings(policy)), burst, burst.output)
+    trace = Trace(np.zeros(60), burst.prompt.astype(np.int64), burst.output.astype(np.int64))
+    host = Serving(steptime=unit(), blocks=126, block_size=fake.BLOCK, max_num_seqs=64, max_num_batched_tokens=2048)
+    foreseen = simulate(trace, policy, host, "exact")
+    assert foreseen.finish.tolist() == served.finish.tolist()
+    assert foreseen.evictions.sum() == served.preemptions
 
 
 def test_smallest_volume_first_with_the_peak_test(shape: str) -> None:

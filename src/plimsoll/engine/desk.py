@@ -2,7 +2,8 @@
 
 An engine runs by itself; the desk only keeps the policy's view of it up to date and asks. One step of the desk is
 one step of the engine: a running request is taken to make one token a step, and is set right by `Desk.sync` where
-it did not (chunked prompts, speculative tokens).
+it did not (chunked prompts, speculative tokens). The newest token of a request is in no step's memory yet: to a policy,
+an engine's request is one of the discrete-round model whose prompt is a token shorter, as in the serving host.
 """
 
 from __future__ import annotations
@@ -48,6 +49,8 @@ class Desk:
     predictor : one that learns while it runs, or a constant; None takes each request's own limit.
     capacity : KV cache, tokens.
     block : tokens per block.
+    late : True where the engine hears a step late that a request is done (asynchronous scheduling), so that its
+        newest token is in memory too.
     seed : of the policy's random draws.
     compiled : False asks the hooks as plain Python.
 
@@ -58,12 +61,20 @@ class Desk:
     """
 
     def __init__(
-        self, policy: Any, predictor: Any, capacity: int, block: int, seed: int = 0, compiled: bool = True
+        self,
+        policy: Any,
+        predictor: Any,
+        capacity: int,
+        block: int,
+        late: bool = False,
+        seed: int = 0,
+        compiled: bool = True,
     ) -> None:
         for hook, reason in _REFUSED.items():
             if has(policy, hook):
                 raise PolicyError(f"{type(policy).__name__} {reason}")
         self.capacity, self.block, self.step = capacity, block, 0
+        self._unheld = 0 if late else 1
         self.chooses_victims = has(policy, "evict")
         self.learns = has(predictor, "predict") or has(predictor, "learn")
         self._rank, self._admit, self._evict = (ask(policy, hook, compiled) for hook in ("rank", "admit", "evict"))
@@ -134,7 +145,7 @@ class Desk:
             self._grow()
         i = self._free.pop()
         r = self.requests[i]
-        r.prompt, r.arrival, r.client = prompt, arrival, 0
+        r.prompt, r.arrival, r.client = prompt - self._unheld, arrival, 0
         r.generated = r.evictions = r.turn = r.kind = 0
         r.scale = 0.0
         if len(self._facts):
@@ -170,8 +181,8 @@ class Desk:
         return place
 
     def admit(self, i: int, free: int, now: float) -> int:
-        """The policy's verdict on request i (see `plimsoll.policy`): ``free`` is the largest context that fits."""
-        return int(self._admit(self._view(now, free), self._p, i))
+        """The policy's verdict on request i (see `plimsoll.policy`): a prompt of ``free`` tokens would fit."""
+        return int(self._admit(self._view(now, free - self._unheld), self._p, i))
 
     def start(self, i: int, tokens: int) -> None:
         """Request i runs from this step on, with ``tokens`` of context (prompt and what it keeps)."""
@@ -182,9 +193,9 @@ class Desk:
             self.running = longer
         r.turn = self._turn
         self._turn += 1
-        kept = tokens - r.prompt
-        end = self.step + max(1, math.ceil(r.predicted) - kept)
-        self.k = _insert(self.running, self.k, i, end, tokens - self.step)
+        held = tokens - self._unheld
+        end = self.step + max(1, math.ceil(r.predicted) - (held - r.prompt))
+        self.k = _insert(self.running, self.k, i, end, held - self.step)
 
     def evict(self, i: int, output: int) -> None:
         """Request i was preempted with ``output`` tokens made; they will be kept and recomputed."""
@@ -214,11 +225,12 @@ class Desk:
 
     def sync(self, ids: list[int], tokens: list[int]) -> None:
         """Set running requests right: each now has ``tokens`` of context (prompt and output so far)."""
-        _sync(self.running, self.k, self.requests, np.array(ids, np.int64), np.array(tokens, np.int64), self.step)
+        held = np.array(tokens, np.int64) - self._unheld
+        _sync(self.running, self.k, self.requests, np.array(ids, np.int64), held, self.step)
 
     def blocks_needed(self) -> int:
         """Blocks that the running requests' next tokens need."""
-        return int(_blocks_needed(self.running, self.k, self.step, self.block))
+        return int(_blocks_needed(self.running, self.k, self.step + self._unheld - 1, self.block))
 
     def victims(self, free: int, need: int, now: float = 0.0) -> list[int]:
         """Whom to preempt, in order, so that ``need`` blocks fit although only ``free`` are free."""
@@ -334,7 +346,7 @@ def _blocks_needed(running: Columns, k: int, step: int, block: int) -> int:
     """A request that holds a whole number of blocks needs one more for its next token."""
     need = 0
     for x in range(k):
-        if (running[x].offset + step - 1) % block == 0:
+        if (running[x].offset + step) % block == 0:
             need += 1
     return need
 
@@ -345,11 +357,11 @@ def _sync(
     k: int,
     requests: Columns,
     ids: npt.NDArray[np.int64],
-    tokens: npt.NDArray[np.int64],
+    held: npt.NDArray[np.int64],
     step: int,
 ) -> None:
     for y in range(len(ids)):
         i = ids[y]
         if _remove(running, k, i) < k:
-            left = math.ceil(requests[i].predicted) - (tokens[y] - requests[i].prompt)
-            _insert(running, k - 1, i, step + max(1, left), tokens[y] - step)
+            left = math.ceil(requests[i].predicted) - (held[y] - requests[i].prompt)
+            _insert(running, k - 1, i, step + max(1, left), held[y] - step)

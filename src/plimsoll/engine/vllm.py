@@ -132,7 +132,8 @@ def _board(scheduler: Any) -> Pilot | None:
     groups = max(1, len(scheduler.kv_cache_config.kv_cache_groups))
     blocks = (scheduler.kv_cache_manager.block_pool.num_gpu_blocks - 1) // groups
     try:
-        desk = Desk(policy, predictor, blocks * scheduler.block_size, scheduler.block_size)
+        late = isinstance(scheduler, StockAsyncScheduler)
+        desk = Desk(policy, predictor, blocks * scheduler.block_size, scheduler.block_size, late)
     except ArithmeticError as error:
         logger.error("plimsoll gives way to stock order: policy %s: %s", options.policy, error)
         return None
