@@ -1,13 +1,14 @@
 """load-line against every published policy and the watermark, where memory binds.
 
-    python benchmarks/load_line.py [--quick] [--host serving|rounds] [--loads 1.1,1.3] [--seeds 2] [--requests 3000]
-                                   [--workloads azure-conv,…] [--predictors law,lognormal:0.5,exact]
+    python benchmarks/load_line.py [--quick | --wide] [--host serving|rounds] [--loads 1.1,1.3] [--seeds 2]
+                                   [--requests 3000] [--workloads azure-conv,…] [--predictors law,lognormal:0.5,exact]
 
 Serving host: Llama-2-70B on two A100, 3,328 blocks of 16 tokens, 128 sequences, 2,048 tokens a step. Load 1 is the rate
 at which first come, first served with a test of the future peak finishes when all requests are there at once and their
 lengths are known. Requests that cannot fit are left out; arrivals are Poisson. Every cell is mean/p99 latency relative
 to stock first come, first served on the same requests, averaged over seeds, then the recomputed or lost share of all
-tokens. Policies that lose are printed like those that win.
+tokens. Policies that lose are printed like those that win. ``--wide`` prints a line per workload and load instead, of
+all built-in workloads: the best watermark of 1, 2 and 5 %, then load-line, svf and mc-sf under each predictor.
 """
 
 from __future__ import annotations
@@ -25,9 +26,10 @@ from plimsoll.policies.load_line import AT_COUNT, AT_STEP, LoadLine
 from plimsoll.policy.protocol import ask, parameters
 from plimsoll.policy.view import REQUEST, RUNNING, View, records
 from plimsoll.predict.survival import lognormal
-from plimsoll.workload import generate
+from plimsoll.workload import NAMED, generate
 
 WORKLOADS = ("azure-conv", "azure-code", "reasoning", "mooncake")
+DRAWN = [name for name in NAMED if not name.startswith("model-")]
 STOCK = "fcfs"
 BLIND = (  # they need no prediction, or only the law
     "fcfs:watermark=0.01", "fcfs:watermark=0.02", "fcfs:watermark=0.05", "alpha-protection", "alpha-beta",
@@ -36,6 +38,8 @@ BLIND = (  # they need no prediction, or only the law
 TOLD = (  # they believe the predicted length
     "fcfs-reserve", "mc-benchmark", "sjf:watermark=0.02", "mc-sf", "svf", "svf:reserve=1", "svf:engine=1", "load-line",
 )  # fmt: skip
+WIDE = ("load-line", "svf", "mc-sf")
+WATERMARKS = BLIND[:3]
 BLOCKS, BLOCK = 3328, 16
 
 
@@ -108,6 +112,53 @@ def table(options: argparse.Namespace, workload: str, load: float) -> None:
         print(f"  {policy:22} {predictor:14} {cell}", flush=True)
 
 
+def against_stock(options: argparse.Namespace, workload: str, load: float) -> dict[tuple[str, str], np.ndarray]:
+    """Mean and p99 relative to stock, averaged over seeds, of each (policy, predictor) of the wide table."""
+    traces = [at_load(options.host, workload, load, options.requests, seed) for seed in range(options.seeds)]
+    stock = [measured(options.host, trace, STOCK, "law", seed)[:2] for seed, trace in enumerate(traces)]
+    pairs = [*((policy, "law") for policy in WATERMARKS), *((p, b) for b in options.predictors for p in WIDE)]
+    return {
+        (policy, predictor): np.mean(
+            [
+                measured(options.host, trace, policy, predictor, seed)[:2] / stock[seed]
+                for seed, trace in enumerate(traces)
+            ],
+            axis=0,
+        )
+        for policy, predictor in pairs
+    }
+
+
+def wide(options: argparse.Namespace) -> None:
+    """Print a line per workload and load, and in how many of them load-line loses."""
+    cells = [f"{policy} {predictor}" for predictor in options.predictors for policy in WIDE]
+    print(f"{'':12} load  {'watermark':>12}  " + "  ".join(f"{cell:>12}" for cell in cells))
+    lines: list[tuple[np.ndarray, list[np.ndarray]]] = []
+    for workload in options.workloads:
+        for load in options.loads:
+            found = against_stock(options, workload, load)
+            best = min((found[policy, "law"] for policy in WATERMARKS), key=lambda ratio: float(ratio[0]))
+            row = [found[policy, predictor] for predictor in options.predictors for policy in WIDE]
+            told = [f"{mean:.2f}/{p99:.2f}" for mean, p99 in (best, *row)]
+            widths = [12, *(max(12, len(cell)) for cell in cells)]
+            print(
+                f"{workload:12} {load:4}  " + "  ".join(f"{t:>{w}}" for t, w in zip(told, widths, strict=True)),
+                flush=True,
+            )
+            lines.append((best, row[:: len(WIDE)]))
+    best = np.array([ratio for ratio, _ in lines])
+    print(
+        f"\nof {len(lines)} lines, mean of all {best[:, 0].mean():.2f}/{best[:, 1].mean():.2f} with the best watermark"
+    )
+    for at, predictor in enumerate(options.predictors):
+        ours = np.array([row[at] for _, row in lines])
+        above = (ours > 1.005).sum(axis=0)
+        print(
+            f"load-line {predictor}: {ours[:, 0].mean():.2f}/{ours[:, 1].mean():.2f}; mean above stock in {above[0]}, "
+            f"p99 in {above[1]}; mean above the best watermark in {int((ours[:, 0] > best[:, 0] + 0.005).sum())}"
+        )
+
+
 def cost(running: int = 256, rounds_of: int = 2000) -> None:
     """Print the microseconds of one admission: the first at an instant, and each further candidate."""
     policy = LoadLine()
@@ -138,8 +189,9 @@ def main() -> None:
     split = str.split
     parser = argparse.ArgumentParser(description="load-line against every published policy and the watermark")
     parser.add_argument("--quick", action="store_true", help="one load, one seed, 1,500 requests")
+    parser.add_argument("--wide", action="store_true", help="a line per workload and load, all built-in workloads")
     parser.add_argument("--host", choices=("serving", "rounds"), default="serving")
-    parser.add_argument("--workloads", type=lambda text: split(text, ","), default=list(WORKLOADS))
+    parser.add_argument("--workloads", type=lambda text: split(text, ","), default=None)
     parser.add_argument("--loads", type=lambda text: [float(x) for x in split(text, ",")], default=[0.8, 1.1, 1.3, 1.5])
     parser.add_argument("--predictors", type=lambda text: split(text, ","), default=["law", "lognormal:0.5", "exact"])
     parser.add_argument("--seeds", type=int, default=2)
@@ -150,6 +202,9 @@ def main() -> None:
         return cost()
     if options.quick:
         options.loads, options.seeds, options.requests = [1.1], 1, 1500
+    options.workloads = options.workloads or ([*DRAWN] if options.wide else [*WORKLOADS])
+    if options.wide:
+        return wide(options)
     for workload in options.workloads:
         for load in options.loads:
             table(options, workload, load)

@@ -51,6 +51,14 @@ def test_out_holds_the_requests_in_the_order_of_the_trace(trace, tmp_path):
     assert (table["first_token"] - table["start"]).to_list() == [1, 1, 1]
 
 
+def test_a_trace_that_names_clients_gets_their_figures(tmp_path):
+    path = tmp_path / "clients.csv"
+    path.write_text("arrival_s,prompt_tokens,output_tokens,client\n0,5,5,0\n0,5,5,1\n0,5,5,1\n")
+    told = json.loads(plimsoll("run", path, "--capacity", 10, "--policy", "fcfs", "--json").stdout)
+    assert {client: each["requests"] for client, each in told["clients"].items()} == {"0": 1, "1": 2}
+    assert told["clients"]["0"]["p99"] == 5 and told["jain"] == pytest.approx((1 + 2.5) ** 2 / (2 * (1 + 2.5**2)))
+
+
 def test_an_unstable_run_exits_1_and_leaves_null_times(tmp_path):
     file, out = tmp_path / "loop.csv", tmp_path / "times.parquet"
     file.write_text("arrival_s,prompt_tokens,output_tokens\n0,1,6\n0,1,6\n")

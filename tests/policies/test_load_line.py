@@ -40,7 +40,7 @@ def instances(draw):
 @given(instances(), st.sampled_from(["exact", "law", "lognormal:0.7"]), st.booleans(), st.booleans())
 def test_serves_everyone_within_memory_the_same_compiled_or_not(instance, predictor, order, recompute):
     capacity, requests = instance
-    policy = LoadLine(order, recompute)
+    policy = LoadLine(order, recompute=recompute)
     host = rounds(capacity=capacity, rounds_per_s=1)
     runs = [simulate(Trace.of(requests), policy, host, predictor, compiled=way) for way in (True, False)]
     assert runs[0].status == "ok" and runs[0].completed == len(requests)
@@ -51,10 +51,36 @@ def test_serves_everyone_within_memory_the_same_compiled_or_not(instance, predic
 
 def test_slack():
     view = view_of([(5, 5, 0)], capacity=100)
-    assert line.slack(view, 20.0) == 20 * 20 / 100  # nothing measured: the whole memory serves 100 a step
+    # nothing measured: the whole memory serves 100 a step
+    assert line.slack(view, 20.0) == pytest.approx(line.OVERTAKEN * 20 / 100)
     view.memory[line.BACKLOG], view.memory[line.TIME], view.memory[line.SERVED] = 120, 1, 10  # a wait of 12
-    assert line.slack(view, 60.0) == 20 * 60 / 10  # above the mean, 40
-    assert line.slack(view, 10.0) == pytest.approx(20 * 10 / 10 + 12 * np.log(10 / 30))
+    assert line.slack(view, 60.0) == pytest.approx(line.OVERTAKEN * 60 / 10)  # above the mean, 40
+    assert line.slack(view, 10.0) == pytest.approx(line.OVERTAKEN * 10 / 10 + 12 * np.log(10 / 30))
+
+
+def test_a_client_with_a_long_queue_stands_back_by_it():
+    view = view_of([(5, 5, 0), (5, 5, 0)], capacity=100)
+    view.requests.client = [0, 1]
+    memory = np.append(view.memory, 0.0)  # of a second client
+    view = view._replace(memory=memory)
+    memory[line.TIME], memory[line.SERVED], memory[line.SIZE] = 1, 10, 40
+    line.wait_with(view, 0, 90.0)
+    # alone with 90 waiting, it would go at once; client 1 shares the machine and has nothing waiting
+    assert line.excess(view, 0) == 0
+    assert line.excess(view, 1) == -90 / 10
+    line.wait_with(view, 1, 30.0)
+    assert line.excess(view, 0) == (2 * 90 - 120) / 10
+    assert line.excess(view, 1) == (2 * 30 - 120) / 10
+
+
+def test_fairness_brings_a_small_client_forward():
+    rows = [(0, 4, 6)] * 12 + [(1, 4, 6)] * 2
+    arrival, prompt, output = (np.array(column) for column in zip(*rows, strict=True))
+    trace = Trace(arrival.astype(float), prompt, output, "clients", client=np.array([0] * 12 + [1] * 2))
+    host = rounds(capacity=20, rounds_per_s=1)
+    alone = simulate(trace, "load-line", host, "exact").finish
+    fair = simulate(trace, "load-line:fair=1", host, "exact").finish
+    assert fair[12:].max() < alone[12:].max() and fair.max() == alone.max()
 
 
 def test_small_volumes_pass_a_burst():

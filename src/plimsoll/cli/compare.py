@@ -11,7 +11,7 @@ from cyclopts import App, Parameter
 from .options import Machine, Service, Source, setting
 
 app = App(name="compare", help="Run policies on a trace and rank them, with the certified bound.")
-POLICIES = "fcfs,fcfs-reserve,mc-benchmark,sjf,mc-sf,svf,alpha-protection,alpha-beta"
+POLICIES = "fcfs,fcfs-reserve,mc-benchmark,sjf,mc-sf,svf,alpha-protection,alpha-beta,load-line"
 _SOURCE, _MACHINE, _SERVICE = Source(), Machine(), Service()
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from ..bounds.area import lower_bound
 from ..bounds.fleet import fleet_bound
 from ..description import load
+from ..fairness import by_client
 from ..fleet.fleet import Fleet
 from ..host.result import Result
 from ..metrics import figures
@@ -69,6 +70,7 @@ class Run:
             **({"serving": self.result.more} if self.host in ("serving", "fleet") else {}),
             "lower_bound_total": self.lower_bound_total,
             "ratio": self.ratio,
+            **({} if self.result.client is None else by_client(self.result)),
             "wall_s": wall_s,
             "seed": self.seed,
         }

@@ -27,27 +27,32 @@ SIZE, SEEN = 16, 17  # * mean volume of the arrivals, and their number
 BACKLOG = 18  # expected volume of all waiting requests
 AT_STEP, AT_COUNT = 19, 20  # the instant for which the forecast was made
 FORECASTS = 21  # of the running requests, and of these with the one that asks
+CLIENTS = FORECASTS + 2 * FORECAST  # each client's part of the backlog
 OWN_SLACK, OWN_VOLUME = range(2)  # columns: a request's place behind its arrival, its share of the backlog; −1 unset
 
 WINDOW = 32  # steps
 FORGET = 0.99  # per window or eviction
 RECENT = 500  # arrivals
 PRIOR = 0.005  # steps to recompute a token, until measured: about a GPU's bytes/s over its FLOP/s
-OVERTAKEN = 20.0  # volumes of its own for whose service a request stands back
+OVERTAKEN = 7.0  # volumes of its own for whose service a request stands back
 
 
 class LoadLine(NamedTuple):
     """Expected volume first with ageing that scales itself; loads memory to the risk that pays; cheapest victims.
 
     order : False keeps the order of arrival and leaves admission and victims as they are.
+    fair : weight of fairness between clients: 1 orders by the turn that an equal share of the machine would give each
+        client, 0 looks at no client.
     recompute : keep an evicted request's tokens and rebuild their KV, instead of starting over.
 
     Needs no predictor: with ``law`` it knows the lengths of the requests finished so far. It uses a better one.
     """
 
     order: bool = True
+    fair: float = 0.0
     recompute: bool = False
 
+    ranges = {"fair": (0, 1)}
     predictor = "law"
     uses = "law of the length"
     guarantee = "at each admission, P(overflow at horizon h, nobody else starting) ≤ (h + idle)/(h + idle + price)"
@@ -55,7 +60,7 @@ class LoadLine(NamedTuple):
 
     def plan(self, requests: Columns, capacity: int, rng: np.random.Generator) -> Plan:
         """Two columns of each request, and the memory for what is measured."""
-        memory = np.zeros(FORECASTS + 2 * FORECAST)
+        memory = np.zeros(CLIENTS + int(requests["client"].max(initial=0)) + 1)
         memory[RECOMPUTE] = PRIOR
         memory[AT_STEP] = -1.0
         return Plan(np.full((len(requests), 2), -1.0), memory)
@@ -64,11 +69,11 @@ class LoadLine(NamedTuple):
         """The arrival, set back by the slack that its expected volume is worth; the same after an eviction."""
         own, size = view.columns[i], expected_volume(view, i)
         if own[OWN_VOLUME] < 0.0:
-            own[OWN_SLACK] = slack(view, size)
+            own[OWN_SLACK] = slack(view, size) + self.fair * excess(view, i)
         else:
             judge(view, view.requests[i].generated == 0)
         own[OWN_VOLUME] = size
-        view.memory[BACKLOG] += size
+        wait_with(view, i, size)
         return view.requests[i].arrival + (own[OWN_SLACK] if self.order else 0.0)
 
     def admit(self, view: View, i: int) -> int:
@@ -80,7 +85,7 @@ class LoadLine(NamedTuple):
         if context > view.free:
             return CHANGE
         memory, count = view.memory, len(view.running)
-        forecast, trial = memory[FORECASTS : FORECASTS + FORECAST], memory[FORECASTS + FORECAST :]
+        forecast, trial = memory[FORECASTS : FORECASTS + FORECAST], memory[FORECASTS + FORECAST : CLIENTS]
         if memory[AT_STEP] != view.step or memory[AT_COUNT] != count:
             forecast[:] = 0.0
             for x in range(count):
@@ -98,7 +103,7 @@ class LoadLine(NamedTuple):
         memory[AT_COUNT] = count + 1
         memory[PREFILL] += context
         memory[BEGUN] += view.columns[i, OWN_VOLUME]
-        memory[BACKLOG] -= view.columns[i, OWN_VOLUME]
+        wait_with(view, i, -view.columns[i, OWN_VOLUME])
         view.columns[i, OWN_VOLUME] = 0.0
         return START
 
@@ -137,9 +142,31 @@ def slack(view: View, size: float) -> float:
     memory = view.memory
     memory[SEEN] += 1.0
     memory[SIZE] += (size - memory[SIZE]) / min(memory[SEEN], RECENT)
-    pace = memory[TIME] / memory[SERVED] if memory[SERVED] > 0.0 else 1.0 / view.capacity  # time per volume
     share = size / memory[SIZE]
-    return pace * (OVERTAKEN * size + memory[BACKLOG] * min(0.0, math.log(share)))
+    return pace(view) * (OVERTAKEN * size + memory[BACKLOG] * min(0.0, math.log(share)))
+
+
+@njit()
+def excess(view: View, i: int) -> float:
+    """How far request i's client is behind its arrivals, were the machine shared equally, less how far all are."""
+    memory, waiting, own = view.memory, 1, CLIENTS + view.requests[i].client
+    for at in range(CLIENTS, len(memory)):
+        waiting += at != own and memory[at] > 1e-3 * memory[SIZE]
+    return pace(view) * (waiting * memory[own] - memory[BACKLOG])
+
+
+@njit()
+def pace(view: View) -> float:
+    """The time in which one unit of waiting volume is served."""
+    memory = view.memory
+    return memory[TIME] / memory[SERVED] if memory[SERVED] > 0.0 else 1.0 / view.capacity
+
+
+@njit()
+def wait_with(view: View, i: int, size: float) -> None:
+    """So much more expected volume waits, that of request i."""
+    view.memory[BACKLOG] += size
+    view.memory[CLIENTS + view.requests[i].client] += size
 
 
 @njit()
