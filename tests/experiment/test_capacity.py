@@ -64,6 +64,17 @@ def test_all_policies_see_the_same_requests():
     assert all(kept in (0, pytest.approx(1 / 3), pytest.approx(2 / 3), 1) for _, kept, _ in first)
 
 
+def test_the_fewest_replicas_for_three_at_once(tmp_path):
+    """Each has memory for one request of three steps; three come together, and none may wait."""
+    file = tmp_path / "three.csv"
+    file.write_text("arrival_s,prompt_tokens,output_tokens\n" + "0,4,3\n" * 3 + "40,4,3\n" * 3)
+    server = {"host": "serving", "steptime": "unit", "blocks": 7, "block_size": 1}
+    edges, _ = find(search(str(file), "max_latency<=3", axis="replicas", **server), ["fcfs"])
+    assert edges[0].value.mean == 3
+    edges, _ = find(search(str(file), "max_latency<=6", axis="replicas", **server, router="round-robin"), ["fcfs"])
+    assert edges[0].value.mean == 2
+
+
 def tried(*points):
     return {(at, 0): Tried((0.0,), met, None, None) for at, met in points}
 
@@ -96,7 +107,7 @@ def test_gpus_that_keep_the_objectives_come_first_the_cheapest_first():
     [
         (("--slo", "p99_ttfx<=2"), "must be STATISTIC_FIGURE<=LIMIT"),
         (("--slo", "max_latency<=0"), "a limit above 0"),
-        (("--slo", "max_latency<=3", "--vary", "colour"), "--vary must be one of rate, memory, gpu"),
+        (("--slo", "max_latency<=3", "--vary", "colour"), "--vary must be one of rate, memory, replicas, gpu"),
         (("--slo", "max_latency<=3", "--rate", "1"), "--rate is what is looked for"),
         (("--slo", "max_latency<=3", "--replications", "0"), "--replications must be at least 1"),
         (

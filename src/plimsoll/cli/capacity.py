@@ -41,7 +41,7 @@ def capacity(
     ----------
     trace : a file in any known format, or a built-in workload such as azure-conv or lmsys?requests=5000.
     slo : a limit in the host's unit, as p99_ttft<=2 or mean_latency<=400; may be given several times.
-    vary : rate, the highest arrival rate; memory, the least KV tokens; gpu, every one that is known.
+    vary : rate, the highest arrival rate; memory, the least KV tokens; replicas, the fewest; gpu, every one known.
     policies : names of `plimsoll policies`, separated by commas.
     predictor : what is believed about output lengths, as exact (the default; law of load-line) or noisy:0.2.
     replications : seeds of a built-in workload, or consecutive parts of a file.

@@ -1,4 +1,4 @@
-"""How much a server bears: the highest rate, or the least memory, that keeps service-level objectives.
+"""How much a server bears: the highest rate, or the least memory or replicas, that keep service-level objectives.
 
 Every policy is tried on the same requests (common random numbers): replications of a built-in workload are its
 seeds, those of a file its consecutive parts (batch means). In each replication the edge is bracketed and bisected;
@@ -57,6 +57,7 @@ AXES = {
     for axis in (
         Axis("rate", "requests/s", True, False),
         Axis("memory", "KV tokens", False, True),
+        Axis("replicas", "replicas", False, True),
         Axis("gpu", "", True, False),
     )
 }
@@ -150,7 +151,9 @@ class Search:
         if not self.objectives:
             raise InputError("give at least one --slo, as --slo 'p99_ttft<=2'")
         if self.axis.name == "rate" and self.setting.rate is not None:
-            raise InputError("--rate is what is looked for; leave it out, or --vary memory or gpu")
+            raise InputError("--rate is what is looked for; leave it out, or --vary memory, replicas or gpu")
+        if self.axis.name == "replicas" and (self.setting.replicas != 1 or self.setting.fleet is not None):
+            raise InputError("--vary replicas looks for --replicas, and not for a --fleet")
         if self.axis.name == "gpu" and self.setting.model is None:
             raise InputError("--vary gpu needs --model")
         if not 0 < self.tolerance < 1:
@@ -165,7 +168,11 @@ class Search:
 
     def make(self, trace: Trace, value: float) -> tuple[Trace, Host]:
         """The requests and the host at a value of the axis."""
-        setting = replace(self.setting, capacity=int(value)) if self.axis.name == "memory" else self.setting
+        setting = self.setting
+        if self.axis.name == "memory":
+            setting = replace(setting, capacity=int(value))
+        elif self.axis.name == "replicas":
+            setting = replace(setting, replicas=int(value), router=setting.router if value > 1 else None)
         made = setting.make(trace.at_rate(value) if self.axis.name == "rate" else trace)
         return made.trace, made.host
 
@@ -199,6 +206,8 @@ def fluid_edge(trace: Trace, host: Host, axis: Axis) -> float:
     rate = mean_rate(trace.arrival)
     if rate is None:
         raise InputError(f"{trace.name}: all requests arrive at once, so there is no load to bear; give --rate")
+    if axis.name == "replicas":
+        return rate / crossing(step, work, host.capacity)
     left = 1 - rate * work * step.per_token_s
     return rate * work * step.fixed_s / left if left > 0 else math.inf
 
@@ -232,7 +241,8 @@ def find(
         If the objectives cannot be kept at any load; the message says which, and what binds.
     """
     traces = search.traces()
-    probe = (mean_rate(traces[0].arrival) or 1.0) if search.axis.name == "rate" else float(traces[0].peak.max())
+    probes = {"rate": mean_rate(traces[0].arrival) or 1.0, "memory": float(traces[0].peak.max())}
+    probe = probes.get(search.axis.name, 1.0)
     fluid = fluid_edge(*search.make(traces[0], probe), search.axis)
     if not 0 < fluid < math.inf:
         raise InputError(f"{search.setting.trace}: the requests come faster than any amount of memory could serve them")
