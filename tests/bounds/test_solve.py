@@ -219,3 +219,18 @@ def test_the_public_name_is_the_function():
     import plimsoll
 
     assert plimsoll.bound(Trace.of([(0, 1, 2)]), 3).upper == 2
+
+
+def test_the_time_limit_holds_where_one_node_has_millions_of_successors():
+    # All at 0 and most of them short, so that the first round alone may start in countless ways.
+    rng = np.random.default_rng(9)
+    s = rng.integers(1, 6, 58)
+    p = problem([(0, int(x), int(rng.integers(1, 38 - x + 1))) for x in s], 38)
+    climb = relaxed(p, 7, 3)
+    asked = steps(5)
+    found = layers.explore(p, guide.guide(p, climb.states, 7, climb.prices), cost(p, first_starts(p)), 400, 50, asked)
+    assert not found.whole and found.nodes <= 5 * layers.NODES
+
+
+def first_starts(p):
+    return search.place(p, search.first_order(p))

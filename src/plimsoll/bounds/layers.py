@@ -35,6 +35,8 @@ from .nodes import MOST_REQUESTS, MOST_RUNNING, Layer, copy, finish_round, may_s
 from .prices import NEVER, Floats
 from .problem import Ints, Problem
 
+NODES = 200  # between two looks at the clock
+
 
 class Ahead(NamedTuple):
     """Bounds already worked out in a layer, by running requests: ``value[k]`` is (stay, enter) for ``key[k]``."""
@@ -83,19 +85,18 @@ def explore(problem: Problem, tables: Guide, upper: int, room: int, width: int, 
         np.zeros(shape),
         np.zeros(shape),
     )
-    # best cost, nodes expanded, whole, nodes in the next layer, entries of ``ahead``
-    state = np.array([upper, 0, 1, 0, 0], np.int64)
+    # best cost, nodes expanded, whole, nodes in the next layer, entries of ``ahead``, rows taken, nodes on the stack
+    state = np.array([upper, 0, 1, 0, 0, 0, 0], np.int64)
     count = 1
     for t in range(tables.stay.shape[0] - 2):
         order = np.argsort(here.bound[:count], kind="stable")
         if count > width:
             state[2], order = 0, order[:width]
         slots[:], ahead.slots[:], state[3:] = -1, -1, 0
-        for block in range(0, len(order), 512):
+        while state[5] < len(order) or state[6] > 0:
             if stop():
                 return Outcome(found if state[0] < upper else None, int(state[1]), False)
-            rows = order[block : block + 512]
-            _expand(problem, tables, t, here, rows, there, stack, pointer, slots, ahead, found, state)
+            _expand(problem, tables, t, here, order, there, stack, pointer, slots, ahead, found, state)
         here, there, count = there, here, int(state[3])
         if count == 0 or (width >= room and not state[2]):
             break
@@ -117,33 +118,41 @@ def _expand(
     found: Ints,
     state: Ints,
 ) -> None:
-    """Start every set of requests that fits at epoch t from the given nodes, and run round t + 1."""
+    """Start every set of requests that fits at epoch t from the given nodes, and run round t + 1.
+
+    Goes on where ``state`` and the stack say, and comes back after so many nodes, so that time is watched.
+    """
     bench = len(there.size) - 1  # the last row of the next layer is the workbench
-    for row in rows:
-        if here.bound[row] > state[0] - 1:
+    for _ in range(NODES):
+        if state[6] == 0:
+            if state[5] == len(rows):
+                return
+            row = rows[state[5]]
+            state[5] += 1
+            if here.bound[row] > state[0] - 1:
+                continue
+            copy(here, row, stack, 0)
+            pointer[0] = 0
+            state[6] = 1
+        state[6] -= 1
+        top = state[6]
+        state[1] += 1
+        known, sure, x, held = _known(problem, tables, t, stack, top)
+        if known + tables.enter[t + 1, x] > state[0] - 1:
             continue
-        copy(here, row, stack, 0)
-        pointer[0] = 0
-        top = 1
-        while top > 0:
-            top -= 1
-            state[1] += 1
-            known, sure, x, held = _known(problem, tables, t, stack, top)
-            if known + tables.enter[t + 1, x] > state[0] - 1:
-                continue
-            stay, enter = _ahead(problem, tables, t, stack, top, ahead, state)
-            if sure + enter > state[0] - 1:
-                continue
-            copy(stack, top, there, bench)
-            for j in range(pointer[top], len(problem.arrival)):
-                if may_start(problem, tables, t, there, bench, j):
-                    copy(there, bench, stack, top)
-                    pointer[top] = j + 1
-                    start(problem, t, stack, top, j)
-                    top += 1
-            there.bound[bench] = sure + stay
-            if sure + stay <= state[0] - 1:
-                finish_round(problem, t, there, bench, held, slots, found, state)
+        stay, enter = _ahead(problem, tables, t, stack, top, ahead, state)
+        if sure + enter > state[0] - 1:
+            continue
+        copy(stack, top, there, bench)
+        for j in range(pointer[top], len(problem.arrival)):
+            if may_start(problem, tables, t, there, bench, j):
+                copy(there, bench, stack, state[6])
+                pointer[state[6]] = j + 1
+                start(problem, t, stack, state[6], j)
+                state[6] += 1
+        there.bound[bench] = sure + stay
+        if sure + stay <= state[0] - 1:
+            finish_round(problem, t, there, bench, held, slots, found, state)
 
 
 @njit()
