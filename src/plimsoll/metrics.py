@@ -52,6 +52,13 @@ def makespan(result: Result) -> float:
     return float(finished.max() - result.arrival.min()) if len(finished) else 0.0
 
 
+def per_million_tokens(result: Result) -> dict[str, float]:
+    """Energy and cost of a run per million output tokens of its finished requests, where they are known."""
+    tokens = int(result.output[np.isfinite(result.finish)].sum())
+    known = [name for name in ("energy_j", "cost_usd") if name in result.more and tokens > 0]
+    return {f"{name}_per_million_tokens": 1e6 * result.more[name] / tokens for name in known}
+
+
 def figures(result: Result) -> dict[str, Any]:
     """The part of ``run --json`` that follows from the result alone."""
     length = makespan(result)

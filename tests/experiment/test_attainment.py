@@ -53,8 +53,8 @@ def test_a_burst_has_no_rate_to_change():
 
 def test_the_command_line(capsys):
     common = ["compare", "azure-conv", "--requests", "80", "--policies", "fcfs,svf", "--slo", "latency<=200"]
-    with pytest.raises(InputError, match="--slo and --rates go together"):
-        app(common, exit_on_error=False)
+    with pytest.raises(InputError, match="--rates needs --slo"):
+        app([*common[:-2], "--rates", "1,8"], exit_on_error=False)
     with pytest.raises(InputError, match="--rates must be numbers"):
         app([*common, "--rates", "1,b"], exit_on_error=False)
     app([*common, "--rates", "1,8", "--json"], result_action="return_value")

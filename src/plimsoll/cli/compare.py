@@ -45,7 +45,7 @@ def compare(
     from ..named import names
     from .show import show_attainment, show_comparison, watching
 
-    beliefs, wanted = names(predictors) if predictors else [predictor], service.limits()
+    beliefs, (slo, rates) = names(predictors) if predictors else [predictor], service.limits()
     with ExitStack() as stack:
         page = stack.enter_context(replacing(report)) if report is not None else None  # a bad path fails first
         watch = stack.enter_context(watching())
@@ -55,16 +55,16 @@ def compare(
         requests, host, dropped = setting(trace, source, machine)
         runs = compare_all(requests, names(policies), host, beliefs, source.seed, watch, dropped)
         attained = []
-        if wanted is not None:
-            limits, rates = wanted
-            attained = attainment(requests, names(policies), host, rates, limits, beliefs, source.seed, watch)
+        if slo is not None and rates:
+            attained = attainment(requests, names(policies), host, rates, slo.limits, beliefs, source.seed, watch)
         if page is not None:
             from ..report.page import report_page
 
             page.write_text(report_page(requests, runs, attained), encoding="utf-8")
     if as_json:
-        told = {"attainment": [a.to_json() for a in attained]} if wanted is not None else {}
-        print(json.dumps({"schema": 1, "trace": requests.name, "runs": [r.to_json() for r in runs], **told}))
+        told = {"attainment": [a.to_json() for a in attained]} if rates else {}
+        rows = [r.to_json() | ({} if slo is None else {"slo": slo.to_json(r.result)}) for r in runs]
+        print(json.dumps({"schema": 1, "trace": requests.name, "runs": rows, **told}))
     else:
-        show_comparison(requests, host, runs)
+        show_comparison(requests, host, runs, slo)
         show_attainment(attained, host.unit)

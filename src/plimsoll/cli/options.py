@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from .source import Whole
 
 if TYPE_CHECKING:
-    from ..experiment.attainment import Limits
+    from ..experiment.goodput import Slo
     from ..experiment.setting import Made
 
 
@@ -87,27 +87,25 @@ class Machine:
 @Parameter(name="*")
 @dataclass(frozen=True)
 class Service:
-    """What to promise, and at which arrival rates to try it."""
+    """What is promised, and at which arrival rates to try it."""
 
     slo: str | None = None
-    "Limits in the host's unit, as ttft<=2,tpot<=0.1 or latency<=60: the share of requests within them at each rate."
+    "Limits in the host's unit, as ttft<=2,tpot<=0.1 or latency<=60: goodput, the requests within them."
     rates: str | None = None
-    "Those rates, in requests a second, separated by commas; every policy runs once at each."
+    "Further rates, in requests a second, separated by commas: every policy runs once at each."
 
-    def limits(self) -> tuple[Limits, list[float]] | None:
-        """The limits and the rates; None where neither is given."""
+    def limits(self) -> tuple[Slo | None, list[float]]:
+        """What is promised, if anything, and the rates."""
         from ..errors import InputError
-        from ..experiment.attainment import Limits
+        from ..experiment.goodput import Slo
 
-        if self.slo is None and self.rates is None:
-            return None
-        if self.slo is None or self.rates is None:
-            raise InputError("--slo and --rates go together: limits, and the arrival rates to try them at")
+        if self.slo is None and self.rates is not None:
+            raise InputError("--rates needs --slo: the limits to try at these rates")
         try:
-            rates = [float(rate) for rate in self.rates.split(",")]
+            rates = [float(rate) for rate in self.rates.split(",")] if self.rates else []
         except ValueError:
             raise InputError(f"--rates must be numbers separated by commas, not {self.rates!r}") from None
-        return Limits.parse(self.slo), rates
+        return (None if self.slo is None else Slo.of(self.slo)), rates
 
 
 def setting(name: str, source: Source, machine: Machine) -> Made:

@@ -45,13 +45,12 @@ def plot(
     from .show import watching
 
     check_output(out, panel)
-    wanted, attained = service.limits(), []
+    (slo, rates), attained = service.limits(), []
     requests, host, _ = setting(trace, source, machine)
     beliefs = names(predictors) if predictors else [predictor]
     with watching() as watch:
         runs = compare(requests, names(policies), host, beliefs, source.seed, watch)
-        if wanted is not None:
-            limits, rates = wanted
-            attained = attainment(requests, names(policies), host, rates, limits, beliefs, source.seed, watch)
+        if slo is not None and rates:
+            attained = attainment(requests, names(policies), host, rates, slo.limits, beliefs, source.seed, watch)
     runs.sort(key=lambda r: names(policies).index(r.policy))
     write_output(out, panel, requests, runs, attained)

@@ -31,6 +31,7 @@ def run(
     predictor: str | None = None,
     out: Path | None = None,
     watch: Annotated[bool, Parameter(negative="")] = False,
+    slo: str | None = None,
     certify: Annotated[bool, Parameter(negative="")] = False,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
     source: Source = _SOURCE,
@@ -45,14 +46,18 @@ def run(
     predictor : what is believed about output lengths, as exact (the default; law of load-line) or noisy:0.2.
     out : per-request times, a Parquet file.
     watch : draw the memory picture in the terminal while it runs, and when it is done.
+    slo : limits in the host's unit, as ttft<=2,tpot<=0.1: goodput is told. One with a statistic, as p99_ttft<=2, binds
+        the run: exit code 1 when it is missed.
     certify : check the policy's own theorem on this run; exit code 1 when it fails.
     as_json : one JSON object on stdout.
     """
     from .show import show_run, watching
 
     with watching():
+        from ..experiment.goodput import Slo
         from ..experiment.run import run as run_one
 
+        promised = None if slo is None else Slo.of(slo)
         requests, host, dropped = setting(trace, source, machine)
     with _picture(host.capacity) if watch else watching() as shown:
         done = run_one(requests, policy, host, predictor, source.seed, shown(policy, 0, 1), rejected=dropped)
@@ -67,12 +72,14 @@ def run(
     checks = _checks(policy, done.result) if certify else []
     if as_json:
         told = {"certificates": [check._asdict() for check in checks]} if certify else {}
+        told |= {"slo": promised.to_json(done.result)} if promised else {}
         print(json.dumps(done.to_json() | told))
     else:
-        show_run(done)
+        show_run(done, promised)
         for check in checks:
             print(f"{'holds' if check.holds else 'FAILS'}, slack {check.slack:.6g}: {check.statement}")
-    if done.result.status != "ok" or not all(check.holds for check in checks):
+    broken = promised is not None and not promised.kept(done.result)
+    if done.result.status != "ok" or broken or not all(check.holds for check in checks):
         sys.exit(1)
 
 

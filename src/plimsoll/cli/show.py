@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections import Counter
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from ..experiment.capacity import Edge, Fitting, Search
     from ..experiment.check import Compared
     from ..experiment.confidence import Interval
+    from ..experiment.goodput import Slo
     from ..experiment.grid import Grid
     from ..experiment.run import Run
     from ..experiment.sweep import Swept
@@ -82,9 +84,10 @@ def _console() -> Console:
     return Console() if sys.stdout.isatty() else Console(width=140)
 
 
-def show_comparison(trace: Trace, host: Host, runs: list[Run]) -> None:
+def show_comparison(trace: Trace, host: Host, runs: list[Run], slo: Slo | None = None) -> None:
     """The ranked table, with what the load and the distances mean."""
     from ..description import reading
+    from ..metrics import per_million_tokens
     from ..report.terminal import queue_sparklines
 
     unit = host.unit
@@ -99,17 +102,28 @@ def show_comparison(trace: Trace, host: Host, runs: list[Run]) -> None:
         table.add_column(heading, justify="right", no_wrap=True)
     if certified:
         table.add_column("× bound", justify="right", no_wrap=True)
+    if slo is not None:
+        table.add_column("good", justify="right", no_wrap=True)
+    prices = [per_million_tokens(r.result).get("cost_usd_per_million_tokens", math.nan) for r in runs]
+    priced = not all(map(math.isnan, prices))
+    if priced:
+        table.add_column("$/1M tokens", justify="right", no_wrap=True)
     out = _console()
     queues: list[str] = []
     if out.width >= _WIDE:
         table.add_column("waiting over time", no_wrap=True)
         queues = queue_sparklines([r.result for r in runs])
     for at, r in enumerate(runs):
-        table.add_row(r.policy, *([r.predictor] if several else []), *_cells(r, certified), *queues[at : at + 1])
+        cells = _cells(r, certified)
+        cells += [] if slo is None else [f"{slo.limits.share(r.result):.1%}"]
+        cells += [_number(prices[at])] if priced else []
+        table.add_row(r.policy, *([r.predictor] if several else []), *cells, *queues[at : at + 1])
     out.print(table)
     if certified:
         out.print("× bound: total latency over a certified lower bound; no schedule whatever comes below 1.")
-    if runs[0].load is not None:
+    if slo is not None:
+        out.print(f"good: the share of requests with {slo.limits.words(unit)}")
+    if runs[0].load is not None and (unit == "rounds" or runs[0].load > 1):
         out.print(reading(runs[0].load))
     for r in runs:
         if r.result.status != "ok":
@@ -150,8 +164,8 @@ def _number(value: float) -> str:
     return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}" if value < 100 else f"{value:.1f}"
 
 
-def show_run(run: Run) -> None:
-    """Every figure of one run, a line each."""
+def show_run(run: Run, slo: Slo | None = None) -> None:
+    """Every figure of one run, a line each, and what of a promise it kept."""
     table = Table(show_header=False, box=None)
     for name, value in run.to_json().items():
         if isinstance(value, dict):
@@ -160,7 +174,14 @@ def show_run(run: Run) -> None:
             value = _number(value)
         if value is not None and name != "schema":
             table.add_row(name, str(value))
-    _console().print(table)
+    out = _console()
+    out.print(table)
+    if slo is not None:
+        told = slo.to_json(run.result)
+        rate = f"{_number(told['goodput'])} per {run.result.unit.removesuffix('s') or 's'}"
+        out.print(f"goodput {rate}: {told['good']:,} requests ({told['share']:.1%}) with {told['limits']}")
+        for o in told["objectives"]:
+            out.print(f"{'keeps' if o['met'] else 'MISSES'} {o['objective']}: {_number(o['value'] or math.inf)}")
 
 
 def show_check(rows: list[Compared]) -> None:

@@ -8,11 +8,11 @@ from typing import Any
 
 from ..bounds.area import lower_bound
 from ..bounds.fleet import fleet_bound
-from ..description import load
+from ..bounds.speed import load_of
 from ..fairness import by_client
 from ..fleet.fleet import Fleet
 from ..host.result import Result
-from ..metrics import figures
+from ..metrics import figures, per_million_tokens
 from ..policy.load import default_predictor, load_policy
 from ..progress import Progress
 from ..simulation import Host, simulate
@@ -27,7 +27,8 @@ class Run:
     ----------
     policy, predictor : as named by the user.
     machine : the host that ran it.
-    load : arriving volume over capacity, in the host's own time; None where all arrive at once.
+    load : arriving volume over the most that the host can turn over (see ``bounds.speed``); above 1 the queue grows.
+        None where all arrive at once or by several clocks.
     lower_bound_total : no schedule has a smaller total latency; None where no bound applies.
     """
 
@@ -67,7 +68,11 @@ class Run:
             "unit": unit,
             "load": self.load,
             **told,
-            **({"serving": self.result.more} if self.host in ("serving", "fleet") else {}),
+            **(
+                {"serving": self.result.more | per_million_tokens(self.result)}
+                if self.host in ("serving", "fleet")
+                else {}
+            ),
             "lower_bound_total": self.lower_bound_total,
             "ratio": self.ratio,
             **({} if self.result.client is None else by_client(self.result)),
@@ -106,8 +111,9 @@ def run(
     result = simulate(trace, policy, host, believed, seed, progress=progress)
     result = replace(result, rejected=rejected)
     total = bound_for(trace, host) if bound is None else bound
-    at = load(trace, host.capacity, getattr(host, "rounds_per_s", 1.0)) if host.unit == "rounds" else None
-    return Run(trace.name, len(trace), policy, believed, host.name, at, seed, host, result, total)
+    return Run(
+        trace.name, len(trace), policy, believed, host.name, load_of(trace, host), seed, host, result, total
+    )  # fmt: skip
 
 
 def compare(

@@ -25,7 +25,7 @@ def fluid(trace: Trace, seen: Sequence[Seen]) -> Panel | None:
     if isinstance(machine, Serving):
         return _serving(trace, machine, capacity)
     load = seen[0].run.load
-    if load is None:
+    if load is None or machine.unit != "rounds":
         return None
     factor = np.linspace(0, max(1.5, 1.25 * load) / load, 101)
     note = (
