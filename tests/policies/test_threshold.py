@@ -151,3 +151,37 @@ def test_memory_too_full_for_the_next_does_not_stop_the_rest():
     for policy in ("nested-wait:cap=14", "nested-wait:cap=14,independent=1", "nested-wait:cap=14,literal=1"):
         result = run(policy, rows, 2000, LinearStep())
         assert (result.status, result.completed) == ("ok", 300) and result.peak_tokens <= 2000
+
+
+def two_lengths(rate, horizon, seed):
+    rng = np.random.default_rng(seed)
+    arrival = np.sort(rng.uniform(0, horizon, rng.poisson(rate * horizon)))
+    return [(t, 1, 1 + int(rng.random() < 0.25)) for t in arrival]
+
+
+def test_nested_wait_keeps_its_certificate_at_the_published_memory():
+    policy = NestedWait(segments=2, fixed_s=0.2, per_token_s=1e-4)
+    rows = two_lengths(200, 20, 0)
+    result = run(policy, rows, 1000, LinearStep(0.2, 1e-4))
+    assert [(c.holds, c.slack) for c in certify(policy, result)] == [(True, 0)]
+    with pytest.raises(InputError, match=r"nested-wait does not apply: it needs [\d,]+ tokens of memory, not 150"):
+        certify(policy, run(policy, rows, 150, LinearStep(0.2, 1e-4)))
+    with pytest.raises(InputError, match="cap = 0"):
+        certify(NestedWait(cap=8), run(NestedWait(cap=8), rows, 1000, LinearStep(0.2, 1e-4)))
+
+
+@pytest.mark.parametrize(("rate", "threshold", "slope"), [(4.0, 4, 0.5), (3.0, 3, 0.0)])
+def test_the_latency_grows_as_the_theorem_says(rate, threshold, slope):
+    """At the edge (ΔT = n/λ) at most as the root of the scale, with slack not at all; ζ times the calendar's."""
+    scales, latency = (1, 4, 16), []
+    for scale in scales:
+        found = []
+        for seed in range(8):
+            rng = np.random.default_rng([seed, scale])
+            arrival = np.sort(rng.uniform(0, 200, rng.poisson(rate * scale * 200)))
+            ones = np.ones(len(arrival), dtype=np.int64)
+            host = Iterations(12, LinearStep(0.5 / scale, 1 / 24 / scale))
+            done = simulate(Trace(arrival, ones, ones, "ones"), Wait(types=1, threshold=threshold), host)
+            found.append(scale * done.latency.mean())
+        latency.append(np.mean(found))
+    assert np.polyfit(np.log(scales), np.log(latency), 1)[0] == pytest.approx(slope, abs=0.15)

@@ -242,6 +242,16 @@ def no_eviction(evictions: int, peak: float, memory: float) -> list[Certificate]
     ]
 
 
+def no_overflow(evictions: int, fail_prob: float) -> list[Certificate]:
+    """Nested WAIT at the published memory: nothing is evicted, in all but a share ``fail_prob`` of runs.
+
+    References
+    ----------
+    arXiv:2504.11320, memory requirement of Nested WAIT.
+    """
+    return [_at_most(evictions, 0, f"no eviction, with probability {1 - fail_prob:g} or more")]
+
+
 def rect_mix(width: Floats, length: Floats, finish: Floats, capacity: int, split: float) -> list[Certificate]:
     """RectMix: each request against Rect's bound in its own branch, times 5 (narrow) or 7 (wide).
 

@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import InputError
 from ..host.result import Result
 from ..policies.geometric import Gba, GbaD, Gsa, GsaD
+from ..policies.nested import NestedWait, mix
 from ..policies.packing import PackAndSchedule
 from ..policies.regime import Rect, Response, widths
 from ..policies.route import ClairvoyantMix, RectMix, Route
@@ -17,7 +18,9 @@ from ..policies.shortest import McSf
 from ..policies.speculative import GsaSpec
 from ..policies.threshold import Wait
 from ..policies.volume import Svf
+from ..policy.fluid import LinearStep
 from ..policy.load import kebab
+from ..policy.thresholds import nested_memory, nested_thresholds
 from . import certificate
 from .certificate import Certificate
 
@@ -135,6 +138,22 @@ def _pack_and_schedule(policy: PackAndSchedule, result: Result) -> list[Certific
     return certificate.pack_and_schedule(result.prompt, result.output, finish, result.capacity)
 
 
+def _nested_wait(policy: NestedWait, result: Result, fail_prob: float = 0.01) -> list[Certificate]:
+    _require(result.unit == "s", "NestedWait", "it must run in the iterations host")
+    _require(policy.cap == 0, "NestedWait", "it needs the thresholds that are solved for (cap = 0)")
+    requests = {name: getattr(result, name) for name in ("prompt", "predicted")} | {"arrival": np.sort(result.arrival)}
+    segments, rate = mix(requests, policy.segments)
+    step = LinearStep(policy.fixed_s, policy.per_token_s)
+    try:
+        count = nested_thresholds(segments, rate, step, margin=policy.margin).count
+    except InputError as error:
+        raise InputError(f"--certify: the theorem of nested-wait does not apply: {error}") from None
+    horizon = float(np.nanmax(result.finish) - requests["arrival"][0]) / step.fixed_s
+    needs = nested_memory(segments, count, horizon, fail_prob, len(segments.bounds)).required
+    _require(needs <= result.capacity, "NestedWait", f"it needs {needs:,.0f} tokens of memory, not {result.capacity:,}")
+    return certificate.no_overflow(int(result.evictions.sum()), fail_prob)
+
+
 def _wait(policy: Wait, result: Result) -> list[Certificate]:
     _require(result.unit == "s", "Wait", "it must run in the iterations host")
     order = np.argsort(result.arrival, kind="mergesort")
@@ -158,4 +177,5 @@ _CHECKS: dict[type, Callable[[Any, Result], list[Certificate]]] = {
     ClairvoyantMix: _clairvoyant_mix,
     PackAndSchedule: _pack_and_schedule,
     Wait: _wait,
+    NestedWait: _nested_wait,
 }
