@@ -8,7 +8,7 @@ from importlib import import_module
 from .lab import Lab
 from .ledger import Finding, claims
 
-PAPERS = {"mc-sf": "mc_sf", "svf": "svf", "gsa": "gsa"}
+PAPERS = {"mc-sf": "mc_sf", "svf": "svf", "gsa": "gsa", "wait": "wait"}
 """The papers by the name of their policy, with the module of each, in the order in which they run."""
 
 
