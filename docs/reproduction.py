@@ -6,20 +6,30 @@ That file is what ``plimsoll reproduce all --quick --json`` printed. Run as ``py
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
+
+from plimsoll.reproduce.ledger import MEASURED, NOT_CHECKABLE, NOT_RUN
 
 HOME = Path(__file__).parent
 HEAD = """# The papers, claim by claim
 
-`plimsoll reproduce` runs the experiments of the papers that plimsoll builds on and says of each of their claims what
-came of it. {verdicts} No verdict about figures stands without a figure that the run measured.
+<!-- tested -->
 
+`plimsoll reproduce` runs the experiments of the papers that plimsoll builds on and says of each of their claims what
+came of it. No verdict about figures stands without a figure that the run measured; a theorem counts as reproduced when
+it held on every run. Of {count} claims:
+
+{verdicts}
+
+```console
+$ plimsoll reproduce wait --quick
+...
+9 claims: ...
 ```
-plimsoll reproduce all --quick
-plimsoll reproduce svf
-plimsoll reproduce mc-sf --lengths chat.parquet
-```
+
+For the papers, `mc-sf`, `svf`, `gsa`, `wait` or `all`. `--json` prints the claims as one object.
 
 With `--quick` the trials are few and the traces short: minutes in all, with the core install alone. Without it they
 are the papers' own numbers and take hours; what is finished is kept in `reproduce-cells.json` (`--cells` names another
@@ -45,11 +55,10 @@ def cell(text: str) -> str:
 def render(told: dict[str, Any]) -> str:
     """The whole page."""
     rows = told["claims"]
-    counts = {
-        verdict: sum(row["verdict"] == verdict for row in rows) for verdict in sorted({r["verdict"] for r in rows})
-    }
-    listed = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
-    parts = [HEAD.format(verdicts=f"Of {len(rows)} claims: {listed}.", mode="quick" if told["quick"] else "full")]
+    counts = Counter(row["verdict"] for row in rows)
+    order = [verdict for verdict in (*MEASURED, NOT_CHECKABLE, NOT_RUN) if counts[verdict]]
+    verdicts = "\n".join(f"- {counts[verdict]} {verdict}" for verdict in order)
+    parts = [HEAD.format(count=len(rows), verdicts=verdicts, mode="quick" if told["quick"] else "full")]
     for paper, name in NAMES.items():
         lines = ["| | claim | published | ours | verdict |\n|---|---|---|---|---|"]
         for row in (row for row in rows if row["paper"] == paper):
