@@ -9,7 +9,8 @@ import statistics
 import sys
 
 POLICIES = (
-    *("fcfs", "fcfs-reserve", "mc-benchmark", "mc-sf", "sjf", "svf", "svf:engine=1", "alpha-beta", "load-line"),
+    *("fcfs", "fcfs-reserve", "mc-benchmark", "mc-sf", "sjf", "ljf", "svf", "svf:engine=1", "alpha-protection"),
+    *("alpha-beta", "load-line", "load-line:fair=1", "vtc"),
     *("a-max", "a-min", "flow-control", "flow-control:known=0", "rect", "route-online:idle=1"),
 )
 LOAD, REPEATS = 1.1, 3
