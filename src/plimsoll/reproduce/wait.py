@@ -233,7 +233,8 @@ def _rates(lab: Lab) -> Finding:
     note = (
         f"{count:,} requests, middle third; a datasheet's step times, faster than the published. WAIT's host has no "
         "prefill term, so a cap on concurrent requests with chunked prefill, tuned per rate, stands for it: what WAIT "
-        "adds beyond Sarathi (latency 0.56 times at 22/s) is not seen, vLLM behind Sarathi is."
+        f"adds beyond Sarathi (latency 0.56 times at 22/s) is {'' if less < 0.8 else 'not '}seen, "
+        f"vLLM behind Sarathi is {'' if best['vLLM'] < best['Sarathi'] else 'not '}seen."
     )
     return Finding(41, IN_SHAPE if shape else NOT_REPRODUCED, measured, note)
 
