@@ -76,6 +76,40 @@ def mocker(python: str, requests: int, rate: float) -> tuple[float, float]:
     return seconds, memory
 
 
+def floor(requests: int = 10_000) -> None:
+    """Print nanoseconds per event of what no simulator can leave out.
+
+    One pass over arrivals and completions: each once through a queue, the time of one prompt step and of one stretch
+    of decodes for each, one time written. No policy, no memory, no running requests.
+    """
+    from plimsoll.host.paged import steps_until, stretch_seconds
+    from plimsoll.host.queue import empty, pop, push
+    from plimsoll.jit import bare
+    from plimsoll.steptime import roofline
+    from plimsoll.steptime.kernel import decode_base, prefill_seconds
+
+    @bare()
+    def once(arrival, prompt, output, law, queue, finish):
+        now = 0.0
+        for i in range(len(arrival)):
+            while queue[0].id > 0 and queue[1].key <= arrival[i]:
+                now = max(now, queue[1].key)
+                finish[pop(queue)] = now
+                first = decode_base(law, 10) + law[0] * 4000.0
+                now += stretch_seconds(first, law[0] * 10, steps_until(first, law[0] * 10, 1000, 0.5))
+            chunk = float(prompt[i])
+            now = max(now, arrival[i]) + prefill_seconds(law, 10, 4000.0, 11, chunk, chunk * chunk, 0.0, 0.0)
+            push(queue, arrival[i] + 0.03 * output[i], i)
+
+    arrival, prompt, output = chat(requests, 1.0)
+    law, finish, best = roofline("a100", "llama-2-70b", 2).coefficients, np.zeros(requests), np.inf
+    for _ in range(20):
+        queue, began = empty(requests), time.perf_counter()
+        once(arrival, prompt, output, law, queue, finish)
+        best = min(best, time.perf_counter() - began)
+    print(f"one pass over the events: {1e9 * best / (2 * requests):.0f} ns an event")
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -86,6 +120,7 @@ def main() -> None:
         ours(int(options.ours[0]), float(options.ours[1]), int(options.ours[2]))
         return
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+    floor()
     for rate in (1.0, 10.0):
         rows = []
         for _ in range(5):

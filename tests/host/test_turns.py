@@ -36,6 +36,13 @@ def test_sessions_do_not_wait_for_one_another():
     assert done.finish.tolist() == [9, 2, 4]
 
 
+def test_a_sub_agent_starts_by_its_session_s_clock():
+    more = {"sub": np.array([0, 1, 1]), "sub_start_s": np.array([0.0, 30.0, 30.0])}
+    trace = session([(0, 5, 2), (0, 5, 2), (4, 5, 1)], [1, 1, 1], **more)
+    done = simulate(trace, "fcfs", Serving(closed_loop=True, **HOST))
+    assert done.arrival.tolist() == [0, 30, 36]
+
+
 def test_clients_give_up_waiting_or_running():
     """The first runs 10 steps; the second waits for its memory and gives up; the third does not wait that long."""
     trace = Trace.of([(0, 90, 10), (1, 90, 5), (8, 5, 2)])

@@ -189,7 +189,7 @@ class Serving:
         clock["free"] = clock["fresh"] = blocks
         clock["oldest"] = clock["newest"] = clock["head"] = NONE
         clock["due"] = FOREVER
-        nodes, granted = share_tree(trace, ready.order, self.block_size) if cached else share_nothing(n)
+        nodes, granted = share_tree(trace, ready.order, self.block_size) if cached else share_nothing(1)
         jobs["granted"], jobs["extent"] = granted, nodes["depth"][:n]
         own = loop.LIMITS * has(policy, "limit") + loop.WAKES * has(policy, "wake")
         own += loop.LEARNS * (has(predictor, "predict") or has(predictor, "learn"))
@@ -200,7 +200,7 @@ class Serving:
             np.zeros(height(nodes["parent"]) + 1, np.int64), np.zeros(GAP_BINS),
             np.zeros((SAMPLES if self.curve_s > 0 else 0, 4)), ready.survival, parameters(policy), ready.plan.columns,
             ready.plan.memory, ready.predictor_parameters, ready.facts, ready.notes, new_dice(seed),
-            empty(n), empty(n), empty(n), empty(n), np.zeros((n + room, 4), np.int64),
+            empty(n), empty(n), empty(n), empty(n), np.zeros((2 * n + room, 4), np.int64),
         )  # fmt: skip
 
     def deadlines(self, trace: Trace) -> Floats:
@@ -256,7 +256,9 @@ class Serving:
 def more_log(engine: Engine) -> Engine:
     """The engine with twice the room for attempts, ready to go on."""
     engine.clock[0].status = loop.OK
-    return engine._replace(log=np.concatenate([engine.log, np.zeros_like(engine.log)]))
+    log = np.zeros((2 * len(engine.log), 4), np.int64)
+    log[: len(engine.log)] = engine.log
+    return engine._replace(log=log)
 
 
 def _option(name: str) -> str:

@@ -21,9 +21,11 @@ def turns_of(trace: Trace, closed: bool) -> Turns:
     """The turns of a trace's sessions; without ``closed`` or sessions every request arrives by the clock.
 
     The time between turns is the trace's ``think_s`` where it has one, else the time between the recorded arrivals.
+    The clock of a sub-agent starts at ``sub_start_s`` where the trace says so.
     """
     n = len(trace)
-    alone = Turns(trace.arrival.copy(), np.full(n, -1, np.int64), np.zeros(n))
+    began = np.nan_to_num(trace.more["sub_start_s"].astype(np.float64)) if "sub_start_s" in trace.more else 0.0
+    alone = Turns(trace.arrival + began, np.full(n, -1, np.int64), np.zeros(n))
     if not closed or trace.session is None:
         return alone
     clock = trace.session.astype(np.int64)
