@@ -144,6 +144,9 @@ def test_policies_lists_the_catalogue():
         p["name"] for p in told
     }
     assert list(told[0]) == ["name", "summary", "parameters", "uses", "guarantee", "source"]
+    shown = plimsoll("policies").stdout.splitlines()
+    first = next(line for line in shown if "nested-wait" in line)
+    assert "Segments of the output" in first and any("segments=4" in line for line in shown)
 
 
 @pytest.mark.shared

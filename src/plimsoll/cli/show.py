@@ -286,13 +286,11 @@ def show_policies(entries: list[dict[str, Any]]) -> None:
     """The catalogue as a table."""
     table = Table()
     for heading in ("policy", "what it does", "knows", "guarantee", "source"):
-        table.add_column(heading, overflow="fold", no_wrap=heading == "policy")
+        table.add_column(heading, no_wrap=heading == "policy")
     for entry in entries:
-        given = ",".join(f"{name}={value:g}" for name, value in entry["parameters"].items())
-        table.add_row(
-            entry["name"] + (f"\n:{given}" if given else ""), entry["summary"], entry["uses"], entry["guarantee"],
-            entry["source"],
-        )  # fmt: skip
+        given = [f"  {name}={value:g}" for name, value in entry["parameters"].items()]
+        told = (entry[column] for column in ("summary", "uses", "guarantee", "source"))
+        table.add_row("\n".join([entry["name"], *given]), *told)
     _console().print(table)
 
 
