@@ -31,6 +31,7 @@ def test_three_requests_by_hand():
     assert done.start.tolist() == [0, 0, 2]
     assert done.first_token.tolist() == [1, 1, 3]
     assert done.finish.tolist() == [2, 3, 4]
+    assert done.more["queueing_mean_s"] == 1 / 3  # the third from 1 to 2
 
 
 def test_a_long_prompt_is_computed_in_chunks_beside_decodes():

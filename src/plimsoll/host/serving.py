@@ -241,6 +241,10 @@ class Serving:
         figures |= {"steps": float(clock.step), "busy_s": float(clock.busy), "elapsed_s": length}
         figures |= {"recomputed_tokens": float(clock.recomputed), "cached_tokens": float(clock.hits)}
         figures["cancelled"] = float((engine.jobs["status"] == CANCELLED).sum())
+        queued = engine.jobs["start"] - engine.requests["arrival"]  # until the last start
+        if np.isfinite(queued).any():
+            figures["queueing_mean_s"] = float(np.nanmean(queued))
+            figures["queueing_p99_s"] = float(np.nanpercentile(queued, 99))
         gaps = np.cumsum(engine.gaps)
         for share in (50, 90, 99):
             place = int(np.searchsorted(gaps, share / 100 * gaps[-1]))
