@@ -5,15 +5,12 @@ finished ones cost. The nodes of one epoch are a layer. A node leads to the next
 of waiting requests that fits in every later round. Four rules keep layers small, none of which loses every
 optimal schedule:
 
-- *Bound.* The finished cost, plus the Lagrangian bound of `prices` for the rounds still to come: the value
-of the
-  state that the running requests form (a table lookup), plus the rewards of all that is not finished, less
-  the price of the memory that is left. A node that cannot beat the best schedule by a whole round of weight
-  is dropped.
+- *Bound.* The finished cost, plus the Lagrangian bound of `prices` for the rounds still to come: the value of the
+  state that the running requests form (a table lookup), plus the rewards of all that is not finished, less the
+  price of the memory that is left. A node that cannot beat the best schedule by a whole round of weight is dropped.
 - *Equal futures.* Of two nodes with the same waiting and the same running requests (same starts), the cheaper
   is kept.
-- *Tight starts.* If a request that finishes could have started one round earlier beside everything else
-that ran,
+- *Tight starts.* If a request that finishes could have started one round earlier beside everything else that ran,
   the schedule is not optimal, since weights are positive; the node is dropped.
 - *Equal requests* (same arrival, prompt, output and weight) start in the order of their rows.
 
