@@ -23,7 +23,7 @@ def test_another_version(version: str) -> None:
     root = Path(__file__).parents[2]
     path = os.pathsep.join([str(SOURCES / version), str(root / "src")])
     environment = os.environ | {"PYTHONPATH": path, "PLIMSOLL_FUZZ_STEPS": "3000"}
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "tests/engine/test_scheduler.py"]
+    command = [sys.executable, "-m", "pytest", "-x", "-p", "no:cacheprovider", "tests/engine/test_scheduler.py"]
     done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stdout[-3000:]
     assert f"vllm {version}" in done.stdout
