@@ -14,6 +14,7 @@ from plimsoll.errors import InputError
 from plimsoll.experiment.cell import Cell
 from plimsoll.experiment.grid import read_grid
 from plimsoll.experiment.setting import Setting
+from plimsoll.experiment.cell import VERSION
 from plimsoll.experiment.store import Store
 from plimsoll.experiment.sweep import sweep
 
@@ -95,9 +96,9 @@ def test_a_worker_that_dies_is_replaced(spec, fatal, tmp_path):
 def test_a_journal_torn_by_a_kill_is_read_up_to_the_tear(tmp_path):
     out = tmp_path / "out.parquet"
     with Store(out) as store:
-        store.add({"key": "a", "schema": 1, "version": "unreleased", "x": 1.0})
+        store.add({"key": "a", "schema": 1, "version": VERSION, "x": 1.0})
     journal = tmp_path / "out.parquet.journal"
-    journal.write_text(json.dumps({"key": "b", "schema": 1, "version": "unreleased", "y": 2}) + '\n{"key": "c", ')
+    journal.write_text(json.dumps({"key": "b", "schema": 1, "version": VERSION, "y": 2}) + '\n{"key": "c", ')
     with Store(out) as store:
         assert set(store.rows) == {"a", "b"}
     assert pl.read_parquet(out)["key"].to_list() == ["a", "b"]
