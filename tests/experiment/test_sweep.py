@@ -11,10 +11,9 @@ import polars as pl
 import pytest
 
 from plimsoll.errors import InputError
-from plimsoll.experiment.cell import Cell
+from plimsoll.experiment.cell import VERSION, Cell
 from plimsoll.experiment.grid import read_grid
 from plimsoll.experiment.setting import Setting
-from plimsoll.experiment.cell import VERSION
 from plimsoll.experiment.store import Store
 from plimsoll.experiment.sweep import sweep
 
