@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from plimsoll import Trace, rounds, simulate
 from plimsoll.bounds import area
+from plimsoll.bounds.solve import bound
 from plimsoll.policy import catalogue, load_policy
 
 
@@ -47,6 +48,17 @@ class Doubled:
 )
 def test_hand_solved_schedules(policy, capacity, requests, expected):
     assert starts(requests, policy, capacity) == expected
+
+
+@pytest.mark.parametrize(
+    ("capacity", "outputs", "shortest", "least"), [(5, (1, 1, 3, 3), 13, 12), (6, (2, 2, 3, 3), 16, 15)]
+)
+def test_shortest_first_is_not_optimal_even_for_equal_prompts_at_one_time(capacity, outputs, shortest, least):
+    """Each is smallest volume first, too. An order that waits with one of the short ones is better."""
+    requests = [(0, 1, o) for o in outputs]
+    assert [play(requests, policy, capacity).latency.sum() for policy in ("mc-sf", "svf")] == [shortest] * 2
+    best = bound(Trace.of(requests), capacity, 20, rounds_per_s=1)
+    assert (best.lower, best.upper) == (least, least)
 
 
 @pytest.mark.parametrize(("capacity", "expected"), [(16, [0, 0, 2]), (12, [0, 0, 3])])

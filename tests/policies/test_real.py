@@ -16,6 +16,7 @@ TRACES = {  # file: capacity, requests
 ONE_PROMPT = {"gsa", "gsa-d", "gsa-spec", "gba", "gba-d"}  # all at time 0, prompts of one length
 AT_ONCE = {"response", "route", "rect-mix", "clairvoyant-mix", "pack-and-schedule", "sorted-f"}  # all at time 0
 BATCHES = {"wait", "nested-wait"}  # in the iterations host
+TYPES = {"re-solve"}  # at most 64 pairs of lengths: here powers of four
 CLEARING = {"alpha-protection", "alpha-beta"}  # may end unstable
 
 
@@ -23,6 +24,9 @@ def instance(policy, shared, file):
     """What the policy runs on: the trace, or its first 2,000 lengths at time 0."""
     capacity, requests = TRACES[file]
     trace = read_trace(str(shared / "traces" / file), requests=requests)
+    if policy in TYPES:
+        prompt, output = (4 ** (np.log2(np.maximum(side, 1)) // 2).astype(int) for side in (trace.prompt, trace.output))
+        return Trace(trace.arrival, prompt, output, trace.name), capacity
     if policy not in ONE_PROMPT | AT_ONCE:
         return trace, capacity
     prompt, output = trace.prompt[:2000], trace.output[:2000]
