@@ -44,7 +44,7 @@ def turnover(host: Any) -> float:
         return sum(_serving(replica) for replica in host.replicas)
     if isinstance(host, Stages):
         return turnover(host.decode)
-    return host.capacity * host.rounds_per_s
+    return float(host.capacity * host.rounds_per_s)
 
 
 def load_of(trace: Trace, host: Any) -> float | None:
