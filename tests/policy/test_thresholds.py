@@ -147,3 +147,10 @@ def test_caps_of_two_segments():
     assert np.round(caps).tolist() == [21, 9]
     with pytest.raises(InputError, match="cap on concurrent"):
         segment_caps([20], [], 0)
+
+
+def test_a_segment_in_which_nobody_finishes_is_refused():
+    """Outputs of 2, 3, 4 and 9, cut at 3, 5 and 7: nobody finishes between 5 and 7."""
+    types = Types.of([(1.0, 5, 2), (1.0, 5, 3), (1.0, 5, 4), (1.0, 5, 9)])
+    with pytest.raises(InputError, match="nobody finishes in segment 3"):
+        nested_thresholds(Segments.of(types, [3, 5, 7]), 4.0, LinearStep())

@@ -222,7 +222,7 @@ def nested_thresholds(
     Raises
     ------
     InputError
-        If no n_1 does, because the step time per token is too large for the load.
+        If no n_1 does, because the step time per token is too large for the load, or if nobody finishes in a segment.
 
     References
     ----------
@@ -231,6 +231,9 @@ def nested_thresholds(
     if not 0 < margin < 1:
         raise InputError(f"the margin must lie in (0, 1), not {margin}")
     survive = segments.survive[1:]
+    if np.any(survive >= 1):
+        k = 1 + int(np.argmax(survive >= 1))
+        raise InputError(f"nobody finishes in segment {k}, so no thresholds fall there: cut it at another length")
     share = np.cumprod(np.append(1.0, np.minimum(survive + margin, np.maximum(0.99, (1 + survive) / 2))))
     work = float(share @ segments.held)
     left = 1 - step.per_token_s * rate * work
