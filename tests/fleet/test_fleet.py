@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plimsoll.bounds.fleet import fleet_bound
-from plimsoll.bounds.speed import turnover
+from plimsoll.bounds.serving import serving_bound
 from plimsoll.errors import CapacityError, InputError
 from plimsoll.fleet.fleet import Fleet
 from plimsoll.fleet.routers import ROUTERS
@@ -94,7 +93,7 @@ def test_every_request_is_served_once_where_it_fits(seed, router, count, policy)
     assert (done.start >= done.arrival).all() and (done.latency >= trace.output - 1e-9).all()
     ends = done.attempts[np.lexsort((done.attempts[:, 2], done.attempts[:, 0]))]
     assert set(ends[:, 0]) == set(range(len(trace)))
-    assert done.latency.sum() >= fleet_bound(trace, fleet) - 1e-9
+    assert done.latency.sum() >= serving_bound(trace, fleet.replicas) - 1e-9
 
 
 def test_round_robin_takes_turns_and_least_requests_the_emptiest():
@@ -150,14 +149,6 @@ def test_unlike_replicas_the_router_that_knows_sends_to_the_fast_one():
         r: simulate(trace, "svf", Fleet(fleet, r)).latency.mean() for r in ("round-robin", "least-work", "matching")
     }
     assert mean["matching"] < mean["least-work"] < mean["round-robin"]
-
-
-def test_the_bound_of_one_request_is_its_own_steps():
-    trace = Trace.of([(3.0, 5, 4)])
-    fleet = Fleet([unit(), unit()])
-    assert fleet_bound(trace, fleet) == pytest.approx(3)
-    assert turnover(fleet) == 48
-    assert fleet_bound(trace, Fleet([unit(timeout_s=9.0)])) is None
 
 
 def test_figures_of_the_fleet_are_sums():

@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..bounds.area import lower_bound
-from ..bounds.fleet import fleet_bound
-from ..bounds.speed import load_of
+from ..bounds.machine import load_of
+from ..bounds.serving import serving_bound
 from ..fairness import by_client
 from ..fleet.fleet import Fleet
 from ..host.result import Result
+from ..host.serving import Serving
 from ..metrics import figures, per_million_tokens
 from ..policy.load import default_predictor, load_policy
 from ..progress import Progress
@@ -27,7 +28,7 @@ class Run:
     ----------
     policy, predictor : as named by the user.
     machine : the host that ran it.
-    load : arriving volume over the most that the host can turn over (see ``bounds.speed``); above 1 the queue grows.
+    load : machine time that arrives over that which there is (see ``bounds.machine``); above 1 the queue grows.
         None where all arrive at once or by several clocks.
     lower_bound_total : no schedule has a smaller total latency; None where no bound applies.
     """
@@ -82,9 +83,11 @@ class Run:
 
 
 def bound_for(trace: Trace, host: Host) -> float | None:
-    """The certified lower bound on total latency of any schedule, in the rounds host or on a fleet; else None."""
+    """The certified lower bound on total latency of any schedule; None where none is known."""
+    if isinstance(host, Serving):
+        return serving_bound(trace, [host])
     if isinstance(host, Fleet):
-        return fleet_bound(trace, host)
+        return serving_bound(trace, host.replicas)
     if host.unit != "rounds":
         return None
     return lower_bound(host.arrivals(trace).astype("int64"), trace.prompt, trace.output, host.capacity)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..bounds.speed import load_of
+from ..bounds.machine import load_of
 from ..errors import InputError
 from ..fleet.file import read_fleet
 from ..fleet.fleet import Fleet
@@ -40,7 +40,7 @@ class Setting:
 
     Attributes
     ----------
-    load : stretch the arrivals until this share of what the memory can turn over arrives, see ``bounds.speed``.
+    load : stretch the arrivals until this share of what the host can do arrives, see ``bounds.machine``.
     """
 
     trace: str
