@@ -2,6 +2,7 @@
 
 import io
 import json
+from datetime import timedelta
 
 import numpy as np
 import polars as pl
@@ -81,6 +82,26 @@ BAD = {
         "prompt_tokens,output_tokens,hash_ids\n1,1,0 1\n1,1,0 x\n",
         "row 2 (line 3), column hash_ids: '0 x' is not a list of block ids",
     ),
+    "dates that go back": (
+        "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:15:46,1,2\n2023-11-15 18:15:46,1,2\n",
+        "row 2 (line 3), column TIMESTAMP: 0 comes after 86400 (row 1): times must not go back",
+    ),
+    "hash id beyond 64 bits": (
+        LINE[:-2] + ', "hash_ids": [18446744073709551615]}',
+        "row 1 (line 1), column hash_ids: [18446744073709551615] is not a list of block ids",
+    ),
+    "hash id missing": (
+        LINE[:-2] + ', "hash_ids": [1, null]}',
+        "row 1 (line 1), column hash_ids: [1, None] is not a list of block ids",
+    ),
+    "length beyond 64 bits": (
+        LINE.replace("1,", "18446744073709551616,"),
+        "row 1 (line 1), column input_length: 18446744073709551616 is more than 2147483647 tokens",
+    ),
+    "Parquet lists": (_parquet(output_tokens=[[1], [1]]), "row 1, column output_tokens: List(Int64) is not a number"),
+    "Parquet bytes": (_parquet(output_tokens=[b"1", b"\xff"]), "row 1, column output_tokens: Binary is not a number"),
+    "Parquet durations": (_parquet(arrival_s=[timedelta(0), timedelta(1)]), "row 1, column arrival_s: Duration"),
+    "Parquet session lists": (_parquet(session=[[1], [1]]), "row 1, column session: List(Int64) is not a name"),
     "cut Parquet": (_parquet()[:-20], "truncated or damaged Parquet"),
     "Parquet head": (b"PAR1", "truncated or damaged Parquet"),
     "Parquet null": (_parquet(output_tokens=[1, None]), "row 2, column output_tokens: the value is missing"),

@@ -103,3 +103,29 @@ def test_an_existing_file_is_replaced_whole(tmp_path):
     write_trace(Trace.of([(0, 1, 1)]), path)
     assert path.read_text() == "arrival_s,prompt_tokens,output_tokens\n0.0,1,1\n"
     assert list(tmp_path.iterdir()) == [path]
+
+
+FURTHER = '{"timestamp": 0, "input_length": 3, "output_length": 4}\n' + (
+    '{"timestamp": 1, "input_length": 3, "output_length": 4, "shares": [0.5, 1.5], "told": {"by": "a", "at": [1]}}\n'
+)
+
+
+@pytest.mark.parametrize("ending", [".parquet", ".csv", ".jsonl"])
+def test_further_columns_may_be_lists_objects_and_missing(tmp_path, ending):
+    path = tmp_path / "trace"
+    path.write_text(FURTHER)
+    further = _read_back(read_file(path), ending).more
+    assert further["told"].tolist() == [None, '{"by":"a","at":[1]}']
+    shares = further["shares"].tolist()
+    assert shares[0] is None
+    assert shares[1] == "0.5 1.5" if ending == ".csv" else shares[1].tolist() == [0.5, 1.5]
+
+
+@pytest.mark.parametrize("ending", [".csv", ".jsonl"])
+def test_bytes_and_durations_need_parquet(tmp_path, ending):
+    trace = Trace.of([(0, 1, 1)])
+    trace.more["digest"] = np.array([b"\xff"], dtype=object)
+    with pytest.raises(InputError, match="column digest holds Binary, which only Parquet can hold"):
+        write_trace(trace, tmp_path / f"trace{ending}")
+    assert list(tmp_path.iterdir()) == []
+    assert _read_back(trace, ".parquet").more["digest"].tolist() == [b"\xff"]

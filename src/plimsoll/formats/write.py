@@ -27,13 +27,15 @@ def write_trace(trace: Trace, path: str | Path) -> None:
     Raises
     ------
     InputError
-        If the ending is another one, the file cannot be written, or the trace has sessions with their own
-        clocks and the format has one clock.
+        If the ending is another one, the file cannot be written, the trace has sessions with their own clocks and
+        the format has one clock, or a further column holds what a text file cannot.
     """
     path = Path(path)
     if path.suffix not in _ENDINGS:
         raise InputError(f"{path}: cannot tell what to write; the name should end in {', '.join(_ENDINGS)}")
     frame = to_frame(trace)
+    if path.suffix != ".parquet":
+        _require_readable(frame, path)
     with replacing(path) as part:
         if path.suffix == ".parquet":
             frame.write_parquet(part, compression="zstd")
@@ -64,11 +66,17 @@ def to_frame(trace: Trace) -> pl.DataFrame:
 def _series(name: str, values: npt.NDArray[Any]) -> pl.Series:
     if values.dtype != object:
         return pl.Series(name, values)
-    if len(values) and isinstance(values[0], np.ndarray):
-        ids = pl.Series(name, [cell.tolist() for cell in values], dtype=pl.List(pl.Int64))
-        small = ids.explode().abs().max()
-        return ids.cast(pl.List(pl.Int32)) if isinstance(small, int) and small <= LONGEST else ids
-    return pl.Series(name, values.tolist())
+    cells = pl.Series(name, [cell.tolist() if isinstance(cell, np.ndarray) else cell for cell in values])
+    if cells.dtype == pl.List(pl.Int64):
+        largest = cells.explode().abs().max()
+        return cells.cast(pl.List(pl.Int32)) if isinstance(largest, int) and largest <= LONGEST else cells
+    return cells
+
+
+def _require_readable(frame: pl.DataFrame, path: Path) -> None:
+    for name, kind in frame.schema.items():
+        if kind == pl.Binary or kind == pl.Duration:
+            raise InputError(f"{path}: column {name} holds {kind}, which only Parquet can hold")
 
 
 def _flat(frame: pl.DataFrame) -> pl.DataFrame:
