@@ -7,9 +7,15 @@ import os
 import subprocess
 import sys
 import textwrap
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+
+from plimsoll import Trace, rounds, serving, simulate
+from plimsoll.fleet.fleet import Fleet
+from plimsoll.host.iterations import Iterations
+from plimsoll.jit import late, native
 
 CALLER = """
 from plimsoll.jit import njit
@@ -37,6 +43,7 @@ for policy in ("fcfs", "mc-sf", "svf:engine=1", "alpha-beta"):
     runs[policy] = [run.start.tolist(), run.finish.tolist(), run.evictions.tolist(), run.attempts.tolist()]
 print(json.dumps(runs))
 """
+SERVER = serving(steptime="unit", blocks=10)
 
 
 def python(code: str, folder: Path, **environment: str) -> str:
@@ -67,3 +74,27 @@ def test_plain_python_gives_the_same_times(tmp_path):
     plain = json.loads(python(SIMULATE, tmp_path, NUMBA_DISABLE_JIT="1"))
     assert plain == compiled
     assert sum(map(sum, (compiled[policy][2] for policy in compiled))) > 0  # evictions happened
+
+
+@pytest.mark.parametrize(
+    ("host", "module", "name"),
+    [
+        (rounds(capacity=100), "plimsoll.host.rounds", "run"),
+        (Iterations(capacity=100), "plimsoll.host.batches", "run"),
+        (SERVER, "plimsoll.host.steps", "run"),
+        (Fleet([SERVER, SERVER]), "plimsoll.fleet.couple", "route"),
+    ],
+    ids=["rounds", "iterations", "serving", "fleet"],
+)
+def test_the_time_of_a_run_is_that_of_its_loop_without_compiling_it(monkeypatch, host, module, name):
+    clock = [0.0]
+    loop = native(vars(import_module(module))[name])
+
+    def compile_slowly(function):
+        clock[0] += 60
+        return loop
+
+    monkeypatch.setattr(f"{module}.{name}", late(compile_slowly)(loop))
+    monkeypatch.setattr("time.perf_counter", lambda: clock[0])
+    assert simulate(Trace.of([(0, 2, 3)]), "fcfs", host).wall_s == 0
+    assert clock == [60]

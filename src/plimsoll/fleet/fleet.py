@@ -16,7 +16,7 @@ from ..host.result import Ints, Result
 from ..host.serving import Serving, raise_for
 from ..host.sharing import shares_prefixes
 from ..host.turns import turns_of
-from ..jit import plain
+from ..jit import native, plain
 from ..policy.protocol import ask, failed, has
 from ..progress import Progress, call
 from ..steptime import gpu_named
@@ -161,7 +161,7 @@ class Fleet:
         pool = pool_of(tuple(self.replicas), trace, ready, turns, policy, own, cached, seed)
         hooks = [ask(policy, hook, compiled) for hook in _HOOKS]
         hooks += [ask(predictor, hook, compiled) for hook in ("predict", "learn")]
-        route = couple.route if compiled else plain(couple.route)
+        route = native(couple.route) if compiled else plain(couple.route)
         clocked = int(np.isfinite(turns.arrival).sum())
         given = (clocked, router.looks, isinstance(router, PowerOfTwo) and len(self.replicas) > 1)
         began = time.perf_counter()

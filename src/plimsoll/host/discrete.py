@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import CapacityError, InputError, PolicyError
-from ..jit import plain
+from ..jit import native, plain
 from ..policy.draw import new_dice
 from ..policy.protocol import ask, failed, has, parameters
 from ..policy.view import RUNNING, records
@@ -65,7 +65,7 @@ class Rounds:
         state.clock.now = ready.requests["arrival"][0]
         hooks = [ask(policy, hook, compiled) for hook in ("rank", "admit", "evict", "limit", "wake")]
         hooks += [ask(predictor, hook, compiled) for hook in ("predict", "learn")]
-        run = loop.run if compiled else plain(loop.run)
+        run = native(loop.run) if compiled else plain(loop.run)
         began = time.perf_counter()
         try:
             call(run, *hooks, state, self.max_rounds, total=len(trace), progress=progress)

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ..jit import plain
+from ..jit import native, plain
 from ..policy.fluid import LinearStep
 from ..policy.protocol import ask, failed, has
 from ..progress import Progress, call
@@ -57,7 +57,7 @@ class Iterations:
         state = first_state(ready, policy, predictor, self.capacity, seed, own, prefill=1)
         hooks = [ask(policy, hook, compiled) for hook in ("rank", "admit", "evict", "limit", "select", "wake")]
         hooks += [ask(predictor, hook, compiled) for hook in ("predict", "learn")]
-        run = loop.run if compiled else plain(loop.run)
+        run = native(loop.run) if compiled else plain(loop.run)
         took = (float(self.step.fixed_s), float(self.step.per_token_s))
         paused, first, spans = np.zeros(len(trace), np.bool_), np.full(len(trace), -1), np.zeros((1024, 2))
         start = time.perf_counter()

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError, PolicyError
-from ..jit import plain
+from ..jit import native, plain
 from ..policy.draw import new_dice
 from ..policy.protocol import ask, failed, has, parameters
 from ..policy.view import RUNNING, records
@@ -142,7 +142,7 @@ class Serving:
         engine = self._engine(trace, ready, turns, policy, predictor, law, seed)
         hooks = [ask(policy, hook, compiled) for hook in _HOOKS]
         hooks += [ask(predictor, hook, compiled) for hook in ("predict", "learn")]
-        run = loop.run if compiled else plain(loop.run)
+        run = native(loop.run) if compiled else plain(loop.run)
         clocked = int(np.isfinite(turns.arrival).sum())
         began = time.perf_counter()
         try:
