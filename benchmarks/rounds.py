@@ -3,17 +3,22 @@
 Lognormal lengths (prompt μ = 6, σ = 1, at most 4,000; output μ = 5, σ = 1, at most 2,000), 130,000 tokens of memory,
 Poisson arrivals at 1.2 times what the memory can carry, so that hundreds of thousands wait. Each size runs in a process
 of its own, policies interleaved, median of three; also that process's peak memory, and the time a second process takes.
+Time over n·log₂n should not grow with n. Where ../shared/prototype is beside the project, that sketch (SVF with
+neither evictions nor checks) runs on the same requests in between.
 """
 
+import math
 import os
 import resource
 import statistics
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 CAPACITY, LOAD, REPEATS = 130_000, 1.2, 3
 POLICIES = ("svf", "mc-sf", "fcfs", "sjf")
+SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
 def instance(n):
@@ -30,25 +35,48 @@ def instance(n):
     return Trace(arrival, prompt, output)
 
 
-def measure(n):
-    """Print one line per policy for n requests."""
+def ours(policy):
+    """A function from a trace to the seconds of the event loop."""
     from plimsoll import Trace, rounds, simulate
 
     host = rounds(capacity=CAPACITY, rounds_per_s=1)
-    for policy in POLICIES:
-        simulate(Trace.of([(0, 1, 1)]), policy, host)  # compile or read the cache
+    simulate(Trace.of([(0, 1, 1)]), policy, host)  # compile or read the cache
+    return lambda trace: simulate(trace, policy, host).wall_s
+
+
+def sketch():
+    """The same for the sketch's SVF."""
+    import numpy as np
+
+    sys.path.append(str(SHARED))
+    from prototype import policy, rounds
+
+    hooks = policy.compiled(policy.Svf, "rank"), policy.compiled(policy.Svf, "admit")
+
+    def seconds(trace):
+        columns = trace.arrival, trace.prompt, trace.output, trace.output
+        began = time.perf_counter()
+        rounds.run(*hooks, np.zeros(0), *columns, CAPACITY)
+        return time.perf_counter() - began
+
+    return seconds
+
+
+def measure(n):
+    """Print one line per policy for n requests."""
+    runs = {policy: ours(policy) for policy in POLICIES}
+    if (SHARED / "prototype").is_dir():
+        runs["sketch"] = sketch()
     trace = instance(n)
-    seconds = {policy: [] for policy in POLICIES}
+    seconds = {name: [] for name in runs}
     for _ in range(REPEATS):
-        for policy in POLICIES:
-            result = simulate(trace, policy, host)
-            seconds[policy].append(result.wall_s)
+        for name, run in runs.items():
+            seconds[name].append(run(trace))
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    for policy, walls in seconds.items():
+    for name, walls in seconds.items():
         wall = statistics.median(walls)
-        print(
-            f"{n:>9,} {policy:6} {wall:8.3f} s {n / wall:>9,.0f} requests/s {wall / n * 1e6:6.3f} µs {memory:5.0f} MB"
-        )
+        grown = wall / (n * math.log2(n)) * 1e9
+        print(f"{n:>9,} {name:6} {wall:8.3f} s {n / wall:>9,.0f} requests/s {grown:6.1f} ns/(n·log₂n) {memory:5.0f} MB")
 
 
 def start_up():
