@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from plimsoll import Trace, rounds, simulate
 from plimsoll.bounds import area
 from plimsoll.bounds.solve import bound
+from plimsoll.errors import InputError
 from plimsoll.policy import catalogue, load_policy
 
 
@@ -27,6 +28,15 @@ class Doubled:
 
         belief = Exact().plan(trace, rng)
         return belief._replace(predicted=2 * trace.output, upper=2 * trace.output)
+
+
+class Short:
+    """A predictor that says one token."""
+
+    def plan(self, trace, rng):
+        from plimsoll.predict.error import Exact
+
+        return Exact().plan(trace, rng)._replace(predicted=np.ones(len(trace), np.int64), lower=None, upper=None)
 
 
 # Instances and totals of Jaillet et al. (2502.07115) and Kong et al. (2606.22327) as recomputed by hand.
@@ -82,6 +92,25 @@ def test_the_trap_of_area_order():
 def test_clear_all_livelocks_every_four_rounds():
     result = play([(0, 1, 6), (0, 1, 6)], "alpha-protection:alpha=0.2", 10, max_rounds=999)
     assert (result.completed, result.more["overflows"], result.status) == (0, 249, "unstable")
+
+
+@pytest.mark.parametrize(("clear", "taken"), [(0, [1]), (1, [0, 1])])
+def test_mc_sf_on_overflow_evicts_the_newest_or_clears_everyone(clear, taken):
+    """Two requests believed to make one token make four: round 3 would need 2 · (2 + 3) > 8."""
+    host = rounds(capacity=8, rounds_per_s=1)
+    result = simulate(Trace.of([(0, 2, 4), (0, 2, 4)]), f"mc-sf:clear={clear}", host, Short())
+    ended = result.attempts[result.attempts[:, 2] == 2, 0]
+    assert (sorted(ended.tolist()), result.completed) == (taken, 2)
+
+
+def test_mc_sf_clears_with_a_probability_until_the_rest_fit():
+    host = rounds(capacity=40, rounds_per_s=1)
+    trace = Trace.of([(0, 2, 9)] * 10)
+    runs = [simulate(trace, "mc-sf:clear=0.3", host, Short(), seed) for seed in range(20)]
+    assert all(run.completed == 10 and run.peak_tokens <= 40 for run in runs)
+    assert len({tuple(run.evictions) for run in runs}) > 1
+    with pytest.raises(InputError, match=r"mc-sf: clear must be 0 or in \[0.001, 1\], not 1e-06"):
+        simulate(trace, "mc-sf:clear=1e-6", host)
 
 
 def test_a_large_reserve_serialises_in_place_of_livelock():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from ..policy import CHANGE, START, View, fits, greedy_wait, peak_wait, reserved_wait, uniform
+from ..policy import CHANGE, START, View, cleared, fits, greedy_wait, peak_wait, reserved_wait
 
 
 class Fcfs(NamedTuple):
@@ -106,10 +106,4 @@ class AlphaBeta(NamedTuple):
         return START if fits(view, i, self.alpha) else CHANGE
 
     def evict(self, view: View, out: Any) -> int:
-        count = 0
-        while count == 0:
-            for x in range(len(view.running)):
-                if uniform(view) < self.beta:
-                    out[count] = view.running[x].id
-                    count += 1
-        return count
+        return cleared(view, self.beta, out)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..jit import njit
-from .view import View
+from .view import Columns, View
 
 _M1, _M2 = 4294967087, 4294944443
 
@@ -30,3 +30,18 @@ def uniform(view: View) -> float:
     s[3], s[4], s[5] = s[4], s[5], second
     difference = (first - second) % _M1
     return (difference if difference > 0 else _M1) / (_M1 + 1)
+
+
+@njit()
+def cleared(view: View, share: float, out: Columns) -> int:
+    """Put each running request in ``out`` with probability ``share`` > 0, until it is one at least; return their count.
+
+    A host asks again while those that are left do not fit.
+    """
+    count = 0
+    while count == 0:
+        for x in range(len(view.running)):
+            if uniform(view) < share:
+                out[count] = view.running[x].id
+                count += 1
+    return count

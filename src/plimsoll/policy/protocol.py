@@ -47,6 +47,16 @@ class Policy(Protocol):
         ...
 
 
+@bare()
+def newest(view: View) -> int:
+    """The running request that started last."""
+    last = view.running[0].id
+    for r in view.running:
+        if view.requests[r.id].turn > view.requests[last].turn:
+            last = r.id
+    return last
+
+
 def rank(view: View, p: Columns, i: int) -> float:
     """First come, first served."""
     return view.requests[i].arrival
@@ -63,11 +73,7 @@ def evict(view: View, p: Columns, out: Columns) -> int:
     """The newest first: one request, the last started; nobody while the next step fits."""
     if view.over == 0:
         return 0
-    newest = 0
-    for x in range(1, len(view.running)):
-        if view.requests[view.running[x].id].turn > view.requests[view.running[newest].id].turn:
-            newest = x
-    out[0] = view.running[newest].id
+    out[0] = newest(view)
     return 1
 
 
