@@ -7,10 +7,12 @@ import pytest
 
 from plimsoll import Trace, rounds, simulate
 from plimsoll.bounds import area
+from plimsoll.bounds.poisson import poisson_ratio
+from plimsoll.bounds.solve import bound
+from plimsoll.errors import InputError
 from plimsoll.policy import volume
 from plimsoll.predict import bit
 from plimsoll.predict.error import Exact
-from plimsoll.reproduce.svf import Poisson
 
 NAMES = {"mcsf": "mc-sf", "svf": "svf"}
 
@@ -81,9 +83,16 @@ def poisson_proxies(mu, theta):
 
 
 def svf_poisson(mu, mean_s, alpha, M, lam, theta):
-    told = Poisson.of(mu, mean_s, alpha, M, lam, theta)
-    names = ("mean_vol", "rho", "W0", "opt_area", "opt_proc", "cr_svf", "cr_onebit")
-    return dict(zip(names, told, strict=True))
+    found = poisson_ratio(lam, mu, mean_s, alpha, M, theta)
+    return {
+        "mean_vol": found.mean_volume,
+        "rho": found.load,
+        "W0": found.residual,
+        "opt_area": found.opt_area,
+        "opt_proc": found.opt_processing,
+        "cr_svf": found.svf,
+        "cr_onebit": found.one_bit,
+    }
 
 
 def priorities(T, requests):
@@ -104,19 +113,35 @@ FUNCTIONS = {
     "onebit_burst_params": burst_proxies,
     "onebit_poisson_params": poisson_proxies,
     "onebit_priority": priorities,
+    "optimal_tel": lambda requests, M: {"tel": bound(Trace.of(requests), M, rounds_per_s=1).upper},
     "svf_poisson": svf_poisson,
 }
-ELSEWHERE = {"adversary", "class_budget", "optimal_tel"}  # in test_families.py
 
 
 @pytest.mark.shared
 def test_every_vector_of_the_classic_families(shared):
     vectors = json.loads((shared / "papers" / "vectors.json").read_text())["vectors"]
     mine = [v for v in vectors if v["fn"] in FUNCTIONS]
-    assert {v["fn"] for v in vectors if v["group"] in ("model", "mcsf", "svf")} <= set(FUNCTIONS) | ELSEWHERE
+    assert len(mine) >= 32
     for v in mine:
         got, expected, tolerance = FUNCTIONS[v["fn"]](**v["inputs"]), v["expected"], v["tol"]
         if not isinstance(expected, dict):
             got, expected = {"": got}, {"": expected}
         for key in expected.keys() & got.keys() or ["no such key"]:
             assert got[key] == pytest.approx(expected[key], rel=0, abs=tolerance), (v["name"], key)
+
+
+@pytest.mark.shared
+def test_no_vector_is_left_out(shared):
+    """Each is checked here, with the other families, or as a run built by hand."""
+    from . import test_families as families
+
+    vectors = json.loads((shared / "papers" / "vectors.json").read_text())["vectors"]
+    assert {v["fn"] for v in vectors} <= {*FUNCTIONS, *families.FUNCTIONS, *families.ELSEWHERE}
+
+
+def test_the_poisson_theorem_refuses_what_it_does_not_cover():
+    with pytest.raises(InputError, match=r"the load is 1.333; the ratio holds below 1: at less than 1.8 a round"):
+        poisson_ratio(2.4, 0.02, 50, 0.1, 20_000, 50)
+    with pytest.raises(InputError, match="0 < stop < 1"):
+        poisson_ratio(0.1, 0, 50, 0.1, 20_000, 50)

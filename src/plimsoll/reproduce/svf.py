@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 from time import process_time
-from typing import NamedTuple
 
 import numpy as np
 
 from ..bounds.area import area, combined, lower_bound, processing, volume
+from ..bounds.poisson import poisson_ratio
 from ..bounds.solve import bound
 from ..host.discrete import Rounds
 from ..host.serving import Serving
@@ -160,67 +160,25 @@ def _one_bit(lab: Lab) -> Finding:
     return held(15, holds, found, "The constant is read off the proof; it is far from tight.")
 
 
-class Poisson(NamedTuple):
-    """What Theorems 3.4 and 3.5 say of Poisson arrivals and geometric outputs.
-
-    Attributes
-    ----------
-    mean_volume : E[vol], token-rounds.
-    load : ρ, of half the memory less the largest request; the theorems need it below 1.
-    residual : W_0, volume that an arrival finds in service.
-    least_area, least_processing : no schedule has a smaller mean latency, rounds.
-    svf, one_bit : at most so many times the optimum.
-    """
-
-    mean_volume: float
-    load: float
-    residual: float
-    least_area: float
-    least_processing: float
-    svf: float
-    one_bit: float
-
-    @staticmethod
-    def of(end: float, mean_prompt: float, share: float, capacity: float, rate: float, theta: float) -> Poisson:
-        """The figures of an instance.
-
-        Parameters
-        ----------
-        end : μ, the probability that a token is the last.
-        share : α, every request is at most that share of the capacity.
-        rate : λ, arrivals a round.
-        theta : threshold of the bit, output tokens.
-        """
-        mean_volume = mean_prompt / end + 1 / end**2
-        load = rate * mean_volume / ((1 - share) * capacity / 2)
-        residual = rate * (mean_prompt / end**2 + 2 / end**3)
-        longer = (1 - end) ** theta
-        lost = (theta * longer / (1 - longer)) ** 2 / 2  # ε, of the volume that the proxies see
-        over = 2 / ((1 - share) * (1 - end) * (1 - load))
-        least_area = (1 - end) * residual / capacity
-        one_bit = 1 + mean_volume / (mean_volume - lost) * over
-        return Poisson(mean_volume, load, residual, least_area, 1 / end, 1 + over, one_bit)
-
-
 def _poisson(lab: Lab) -> Finding:
     """The worked example: mean output 50, mean prompt 50, M = 20,000, 0.3 arrivals a round, requests at most M/10."""
-    requests, end, capacity, rate, theta = (20_000 if lab.quick else 400_000), 0.02, 20_000, 0.3, 50
-    promised = Poisson.of(end, 50, 0.1, capacity, rate, theta)
+    requests, stop, capacity, rate = (20_000 if lab.quick else 400_000), 0.02, 20_000, 0.3
+    theorem = poisson_ratio(rate, stop, mean_prompt=50, share=0.1, capacity=capacity, theta=50)
 
     def run() -> Mapping[str, float]:
         rng = np.random.default_rng(0)
         prompt = rng.integers(1, 100, requests)
-        output = np.minimum(rng.geometric(end, requests), capacity // 10 - prompt)
+        output = np.minimum(rng.geometric(stop, requests), capacity // 10 - prompt)
         trace = poisson(rate, prompt, output, rng)
         figures = {}
-        for name, predictor in (("SVF", "exact"), ("1-bit", f"one-bit:theta={theta},proxy=poisson")):
+        for name, predictor in (("SVF", "exact"), ("1-bit", "one-bit:theta=50,proxy=poisson")):
             mean = float(simulate(trace, "svf", Rounds(capacity, 1), predictor).latency.mean())
             figures[f"{name} mean latency"] = mean
-            figures[f"{name} ratio"] = mean / max(promised.least_processing, promised.least_area)
+            figures[f"{name} ratio"] = mean / max(theorem.opt_processing, theorem.opt_area)
         return figures
 
     found = lab.cell("svf poisson", run, requests=requests)
-    holds = found["SVF ratio"] <= promised.svf and found["1-bit ratio"] <= promised.one_bit
+    holds = found["SVF ratio"] <= theorem.svf and found["1-bit ratio"] <= theorem.one_bit
     note = f"{requests:,} requests; at load 1/6 hardly anybody waits, so the bound says little. Lengths cut at M/10."
     return held(16, holds, found, note)
 
