@@ -50,6 +50,17 @@ def load(spec: str, known: Mapping[str, Any], word: str, hook: str) -> Any:
     return kind(**_values(kind, given, f"{word} {name}"))
 
 
+def kebab(name: str) -> str:
+    """The command-line name of a class: ``McSf`` is ``mc-sf``, ``AMax`` is ``a-max``."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", name).lower()
+
+
+def called(thing: Any) -> str:
+    """What a user calls it: a built-in by its command-line name, a class of their own as they wrote it."""
+    name, ours = type(thing).__name__, type(thing).__module__.partition(".")[0] == __name__.partition(".")[0]
+    return kebab(name) if ours else name
+
+
 def names(text: str) -> list[str]:
     """The specs of a list separated by commas, whose parameters are separated by commas too.
 

@@ -113,8 +113,13 @@ def test_two_published_types_at_22_a_second():
 
 def test_infeasible_thresholds_say_what_would_be_feasible():
     rows = [(t / 100, 500, 100) for t in range(100)]
-    with pytest.raises(InputError, match=r"these thresholds need .* feasible with"):
+    with pytest.raises(InputError, match=r"these thresholds need .* feasible with threshold=0.0252 or less, fewer"):
         run("wait:threshold=3", rows, 2000)
+    assert run("wait:threshold=0.0252,types=1", rows, 2000).completed == 100
+    with pytest.raises(InputError, match="feasible with threshold=2 or less"):
+        run("wait:threshold=3", rows, 150_000)
+    with pytest.raises(InputError, match="feasible with fewer types, or share=1"):
+        run("wait:threshold=3", [*rows, (2, 20, 1000)], 1500)
     with pytest.raises(InputError, match="do not hold more than the largest request, 600 tokens"):
         run("wait:share=0.3", rows, 2000)
     with pytest.raises(InputError, match=r"feasible with cap=\S+ or less") as refused:

@@ -160,7 +160,7 @@ def test_what_goes_wrong_is_one_line(policy, body, error, said):
     ("spec", "said"),
     [
         ("svff", "policy svff: unknown; did you mean 'svf'"),
-        ("svf:age=-1", r"Svf: parameter age must be in \[0, inf\]"),
+        ("svf:age=-1", r"svf: parameter age must be in \[0, inf\]"),
         ("svf:weight=1", "policy svf: no parameter weight; it has reserve"),
         ("mc-sf:protect=much", "policy mc-sf: protect must be a number"),
         ("svf:reserve=2", "policy svf: reserve must be true or false"),

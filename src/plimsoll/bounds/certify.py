@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..host.result import Result
+from ..named import called, kebab
 from ..policies.geometric import Gba, GbaD, Gsa, GsaD
 from ..policies.nested import NestedWait, mix
 from ..policies.packing import PackAndSchedule
@@ -19,7 +20,6 @@ from ..policies.speculative import GsaSpec
 from ..policies.threshold import Wait
 from ..policies.volume import Svf
 from ..policy.fluid import LinearStep
-from ..policy.load import kebab
 from ..policy.thresholds import nested_memory, nested_thresholds
 from . import certificate
 from .certificate import Certificate
@@ -35,7 +35,7 @@ def certify(policy: Any, result: Result) -> list[Certificate]:
     """
     if type(policy) not in _CHECKS:
         named = ", ".join(sorted(kebab(kind.__name__) for kind in _CHECKS))
-        raise InputError(f"--certify: {kebab(type(policy).__name__)} has no theorem to check; these have: {named}")
+        raise InputError(f"--certify: {called(policy)} has no theorem to check; these have: {named}")
     name = type(policy).__name__
     _require(result.status == "ok", name, f"the run must finish, but it ended {result.status}: {result.reason}")
     _require(len(result) > 0, name, "there must be at least one request")

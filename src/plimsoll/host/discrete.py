@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import CapacityError, InputError, PolicyError
 from ..jit import native, plain
+from ..named import called
 from ..policy.draw import new_dice
 from ..policy.protocol import ask, failed, has, parameters
 from ..policy.view import RUNNING, records
@@ -57,9 +58,7 @@ class Rounds:
         if not self.rounds_per_s > 0:
             raise InputError(f"--rounds-per-s must be above 0, not {self.rounds_per_s}")
         if hasattr(type(policy), "select"):
-            raise PolicyError(
-                f"{type(policy).__name__} selects who takes part in a step: run it with --prefill charged"
-            )
+            raise PolicyError(f"{called(policy)} selects who takes part in a step: run it with --prefill charged")
         ready = prepare(trace, self.arrivals(trace), policy, predictor, self.capacity, seed)
         state = first_state(ready, policy, predictor, self.capacity, seed)
         state.clock.now = ready.requests["arrival"][0]

@@ -9,7 +9,8 @@ from typing import Any
 
 
 def __getattr__(name: str) -> Any:
-    from ..policy.load import catalogue, kebab
+    from ..named import kebab
+    from ..policy.load import catalogue
 
     if name.startswith("_") or kebab(name) not in catalogue():
         raise AttributeError(f"module {__name__!r} has no policy {name!r}")

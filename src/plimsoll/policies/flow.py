@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import InputError
+from ..errors import InputError, feasible
 from ..policy import Plan, View, greedy_wait
 
 _CLASS, _SPACING, _RELEASE = 0, 1, 2  # columns: class, rounds between two starts in it, round of release
@@ -42,7 +42,7 @@ class FlowControl(NamedTuple):
             most = capacity / mean.sum()
             raise InputError(
                 f"flow-control: a budget of {self.budget:g} per round and class needs {budget @ mean:,.0f} tokens of "
-                f"{capacity:,}; feasible up to {most:.3g}"
+                f"{capacity:,}; feasible up to {feasible(most)}"
             )
         return Plan(
             np.column_stack([label.astype(np.float64), 1.0 / budget[label], np.zeros(len(label))]),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from math import floor, inf, log10
+from math import inf
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import InputError
+from ..errors import InputError, feasible
 from ..jit import njit
 from ..policy import START, STOP, Plan, View
 from ..policy.fluid import LinearStep, Types, residency
@@ -61,7 +61,7 @@ class NestedWait(NamedTuple):
         if needs > capacity * (1 + 1e-9):
             raise InputError(
                 f"nested-wait: these thresholds need {needs:,.0f} tokens of a capacity of {capacity:,}; feasible with "
-                f"cap={rounded_down(self.largest_cap(found, capacity)):g} or less"
+                f"cap={feasible(self.largest_cap(found, capacity))} or less"
             )
         memory = np.zeros(_HEAD + _EACH * len(count))
         memory[_SEGMENTS] = len(count)
@@ -138,12 +138,6 @@ def mix(requests: Any, count: int) -> tuple[Segments, float]:
     longest = float(predicted.max())
     cuts = np.unique(np.ceil(longest * np.arange(1, count) / count))
     return Segments.of(types, cuts[cuts < longest]), rate
-
-
-def rounded_down(value: float) -> float:
-    """Three significant digits, never more than ``value``: a figure to be typed in."""
-    unit = 10.0 ** (floor(log10(value)) - 2)
-    return floor(value / unit) * unit
 
 
 @njit()

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import InputError
+from ..errors import InputError, feasible
 from ..jit import njit
 from ..policy import SKIP, START, STOP, Plan, View
 from ..policy.fluid import LinearStep, Types, kinds_of, residency
@@ -76,7 +76,7 @@ class Wait(NamedTuple):
         if memory > capacity * (1 + 1e-9):
             raise InputError(
                 f"wait: these thresholds need {memory:,.0f} tokens of a capacity of {capacity:,}; feasible with "
-                "smaller thresholds, fewer types, or share=1"
+                f"{largest_threshold(found, peak, capacity)}"
             )
         return label, count, memory
 
@@ -181,6 +181,15 @@ def threshold_memory(types: Types, peak: npt.NDArray[np.float64], count: npt.NDA
     """
     uneven = count != np.floor(count)
     return float(count @ residency(types.prompt, types.output)) + float(peak[uneven].sum())
+
+
+def largest_threshold(types: Types, peak: npt.NDArray[np.float64], capacity: int) -> str:
+    """In words, the largest threshold for all types alike that ``capacity`` holds: whole, or else a fraction."""
+    each = float(residency(types.prompt, types.output).sum())
+    whole, part = floor(capacity / each), (capacity - float(peak.sum())) / each
+    if whole < 1 and part <= 0:
+        return "fewer types, or share=1"
+    return f"threshold={whole if whole >= 1 else feasible(part)} or less, fewer types, or share=1"
 
 
 @njit()

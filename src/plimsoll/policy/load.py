@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
-import re
 from functools import cache
 from typing import Any
 
@@ -26,13 +25,8 @@ def catalogue() -> dict[str, Any]:
                 and hasattr(kind, "_fields")
                 and hasattr(kind, "rank")
             ):
-                found[kebab(kind.__name__)] = kind
+                found[named.kebab(kind.__name__)] = kind
     return found
-
-
-def kebab(name: str) -> str:
-    """The command-line name of a class: ``McSf`` is ``mc-sf``, ``AMax`` is ``a-max``."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", name).lower()
 
 
 def load_policy(spec: str | Any) -> Any:

@@ -22,6 +22,7 @@ from numba.core.errors import NumbaError
 
 from ..errors import InputError, PolicyError
 from ..jit import bare, njit, plain
+from ..named import called
 from .view import FLOAT, FLOATS, HISTORY, INT, INTS, VIEW, Columns, History, View
 
 START = 0  # admit: start the request now
@@ -159,10 +160,10 @@ def parameters(policy: Any) -> npt.NDArray[np.float64]:
     hints = get_type_hints(type(policy))
     for name, value in policy._asdict().items():
         if hints[name] not in _CASTS or not isinstance(value, int | float):
-            raise InputError(f"{type(policy).__name__}: parameter {name} must be a number, not {value!r}")
+            raise InputError(f"{called(policy)}: parameter {name} must be a number, not {value!r}")
         low, high = getattr(policy, "ranges", {}).get(name, (-math.inf, math.inf))
         if not low <= value <= high:
-            raise InputError(f"{type(policy).__name__}: parameter {name} must be in [{low:g}, {high:g}], not {value:g}")
+            raise InputError(f"{called(policy)}: parameter {name} must be in [{low:g}, {high:g}], not {value:g}")
     return np.array([*policy, 0.0], dtype=np.float64)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import InputError
+from ..errors import InputError, feasible
 from ..trace import Floats
 from .fluid import LinearStep, Types, crossing, fluid, residency
 
@@ -71,7 +71,7 @@ def wait_thresholds(types: Types, step: LinearStep, capacity: float, *, whole: b
         raise InputError(
             f"no thresholds are feasible: the load is outside the stability region ({where}, "
             f"capacity {capacity:,.0f}); "
-            f"feasible from {base.crossing:.3g} of these rates down"
+            f"feasible from {feasible(base.crossing)} of these rates down"
         )
     held = types.rate @ residency(types.prompt, types.output)
     edge = crossing(step, float(held), capacity)
@@ -88,7 +88,7 @@ def wait_thresholds(types: Types, step: LinearStep, capacity: float, *, whole: b
     if found is None:
         raise InputError(
             "no thresholds are feasible: with every request as long as its type's longest, the load is "
-            f"outside the stability region; feasible from {edge:.3g} of these rates down, or with more types"
+            f"outside the stability region; feasible from {feasible(edge)} of these rates down, or with more types"
         )
     advice = "fractional thresholds, fewer types" if whole else "fewer types"
     raise InputError(
@@ -239,7 +239,7 @@ def nested_thresholds(
     left = 1 - step.per_token_s * rate * work
     if left <= 0:
         most = 1 / (step.per_token_s * work)
-        raise InputError(f"no thresholds keep up with {rate:g} requests/s; feasible below {most:.4g}")
+        raise InputError(f"no thresholds keep up with {rate:g} requests/s; feasible below {feasible(most)}")
     first = step.fixed_s * rate / left
     while True:
         first *= _SLACK
