@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 
 from plimsoll.bounds.certify import certify
 from plimsoll.errors import InputError
@@ -52,6 +52,29 @@ def test_rect_on_the_published_regimes(instance):
         if regime:
             found = certify(Rect(), run("rect", regime, capacity))
             assert all(c.holds for c in found) and found[-1].statement == "total ≤ 36 · lower bound"
+
+
+@settings(max_examples=60, deadline=None)
+@given(bursts())
+def test_no_budget_that_runs_is_above_one_that_waits(instance):
+    """Lemma 4: after the decisions of every instant, and the least that waits never falls."""
+    capacity, requests = instance
+    regime = [(s, o) for s, o in requests if 4 * s > capacity] or [(s, min(s, o)) for s, o in requests if s > 0]
+    assume(regime)
+    result = run("rect", regime, capacity)
+    wide = widths(result.prompt, capacity, 0.25, 0)
+    tries, free = np.zeros(len(wide), int), np.zeros(len(wide))
+    spans = []  # (waits from, runs from, until, budget) of every attempt
+    for i, start, stop, _ in sorted(result.attempts.tolist(), key=lambda row: row[1]):
+        spans.append((free[i], start, stop, wide[i] * 2.0 ** tries[i]))
+        tries[i], free[i] = tries[i] + 1, stop
+    least = 0.0
+    for now in sorted({start for _, start, _, _ in spans}):
+        runs = [budget for _, start, stop, budget in spans if start <= now < stop]
+        waits = [budget for since, start, _, budget in spans if since <= now < start]
+        assert max(runs) <= min(waits, default=np.inf)
+        assert least <= min(waits, default=np.inf)
+        least = min(waits, default=least)
 
 
 @settings(max_examples=60, deadline=None)
