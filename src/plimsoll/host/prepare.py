@@ -48,7 +48,7 @@ def prepare(
     requests["prompt"] = trace.prompt[order]
     requests["arrival"] = arrival[order]
     requests["predicted"] = np.maximum(belief.predicted, 1)[order]
-    requests["scale"] = requests["predicted"]
+    requests["scale"] = requests["predicted"] if belief.scale is None else belief.scale[order]
     for bound in ("lower", "upper"):
         given = getattr(belief, bound)
         requests[bound] = requests["predicted"] if given is None else given[order]

@@ -27,14 +27,17 @@ SIZE, SEEN = 16, 17  # * mean volume of the arrivals, and their number
 BACKLOG = 18  # expected volume of all waiting requests
 AT_STEP, AT_COUNT = 19, 20  # the instant for which the forecast was made
 FORECASTS = 21  # of the running requests, and of these with the one that asks
-CLIENTS = FORECASTS + 2 * FORECAST  # each client's part of the backlog
+SIZES = FORECASTS + 2 * FORECAST  # * the share of the arrivals in each bin of expected volume
+BINS = 64  # half octaves
+CLIENTS = SIZES + BINS  # each client's part of the backlog
 OWN_SLACK, OWN_VOLUME = range(2)  # columns: a request's place behind its arrival, its share of the backlog; −1 unset
 
 WINDOW = 32  # steps
 FORGET = 0.99  # per window or eviction
 RECENT = 500  # arrivals
 PRIOR = 0.005  # steps to recompute a token, until measured: about a GPU's bytes/s over its FLOP/s
-OVERTAKEN = 7.0  # volumes of its own for whose service a request stands back
+OVERTAKEN = 7.0  # volumes of its own for whose service a request stands back, at most
+TAIL = 0.02  # share of the requests that may stand back by the whole queue; a larger share by less of it
 
 
 class LoadLine(NamedTuple):
@@ -85,7 +88,7 @@ class LoadLine(NamedTuple):
         if context > view.free:
             return CHANGE
         memory, count = view.memory, len(view.running)
-        forecast, trial = memory[FORECASTS : FORECASTS + FORECAST], memory[FORECASTS + FORECAST : CLIENTS]
+        forecast, trial = memory[FORECASTS : FORECASTS + FORECAST], memory[FORECASTS + FORECAST : SIZES]
         if memory[AT_STEP] != view.step or memory[AT_COUNT] != count:
             forecast[:] = 0.0
             for x in range(count):
@@ -134,16 +137,31 @@ class LoadLine(NamedTuple):
 def slack(view: View, size: float) -> float:
     """How far behind its arrival a request of this expected volume stands, in the host's time.
 
-    Above the mean volume in proportion to it, so that the few that are worth a hundred others wait; below it,
-    forward by the logarithm times the present wait, so that small ones pass a queue however long it is. A place
-    never moves: a later arrival comes before this request only if its slack is smaller by more than the time
-    between them.
+    Back in proportion to its volume, so that the few that are worth a hundred others wait, but no further than the
+    present wait times TAIL over the share of the requests that are as large: where hardly anybody waits, in order of
+    arrival. Below the mean, forward by the logarithm times the present wait, so that small ones pass a queue however
+    long it is. A place never moves: a later arrival comes before this request only if its slack is smaller by more
+    than the time between them.
     """
     memory = view.memory
     memory[SEEN] += 1.0
-    memory[SIZE] += (size - memory[SIZE]) / min(memory[SEEN], RECENT)
-    share = size / memory[SIZE]
-    return pace(view) * (OVERTAKEN * size + memory[BACKLOG] * min(0.0, math.log(share)))
+    weight = 1.0 / min(memory[SEEN], RECENT)
+    memory[SIZE] += (size - memory[SIZE]) * weight
+    back = min(OVERTAKEN * size, memory[BACKLOG] * TAIL / as_large(memory, size, weight))
+    return pace(view) * (back + memory[BACKLOG] * min(0.0, math.log(size / memory[SIZE])))
+
+
+@njit()
+def as_large(memory: Any, size: float, weight: float) -> float:
+    """Count a request of this expected volume; the share of recent arrivals above it, with half of its own bin."""
+    own = min(max(int(2.0 * math.log2(max(size, 1.0))), 0), BINS - 1)
+    above = 0.0
+    for x in range(BINS):
+        memory[SIZES + x] *= 1.0 - weight
+        if x > own:
+            above += memory[SIZES + x]
+    memory[SIZES + own] += weight
+    return above + memory[SIZES + own] / 2.0
 
 
 @njit()

@@ -17,10 +17,11 @@ class Belief(NamedTuple):
     ----------
     predicted : shape (n,), output tokens, at least 1.
     kind : shape (n,), the row of ``survival`` that holds for each request.
-    survival : shape (kinds, POINTS), P(output/predicted > GRID[j]) for each kind (see ``survival.GRID``). A
-        predictor that learns may make it relative to another length: see ``scale`` in ``policy.view.REQUEST``.
+    survival : shape (kinds, POINTS), P(output/scale > GRID[j]) for each kind (see ``survival.GRID``).
     lower, upper : shape (n,), output tokens: bounds on the output, or None when the predictor gives none. A
         predictor that learns knows none before the run: 1 and infinity.
+    scale : shape (n,), output tokens that ratio 1 of the law stands for, or None when that is ``predicted``. A
+        predictor that learns sets it when it predicts: see ``policy.view.REQUEST``.
     columns : shape (n, c), an online predictor's own columns, one row per request, or None.
     memory : shape (m,), an online predictor's own memory, or None.
     """
@@ -30,6 +31,7 @@ class Belief(NamedTuple):
     survival: Floats
     lower: Ints | Floats | None = None
     upper: Ints | Floats | None = None
+    scale: Floats | None = None
     columns: Floats | None = None
     memory: Floats | None = None
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 
-from ..trace import Trace
+from ..trace import Ints, Trace
 from . import survival
 from .belief import Belief, one_kind, require, whole
+from .law import MEDIAN, SIGMA
+
+VAGUE = 10.0  # requests that the law believed at first is worth
+LEVELS = 32  # widths of a lognormal law told apart
 
 
 class Exact(NamedTuple):
@@ -45,6 +50,8 @@ class Noisy(NamedTuple):
 class Lognormal(NamedTuple):
     """Lognormal error: max(1, round(o · exp(sigma · Z))), Z standard normal, so the median error is none.
 
+    The law is that of the output given what was said: see ``posterior``.
+
     Parameters
     ----------
     sigma : standard deviation of the log error, 0 <= sigma <= 10.
@@ -55,8 +62,8 @@ class Lognormal(NamedTuple):
     def plan(self, trace: Trace, rng: np.random.Generator) -> Belief:
         """One normal draw per request, in trace order."""
         require(0 <= self.sigma <= 10, "lognormal", "sigma", self.sigma, "in [0, 10]")
-        factor = np.exp(self.sigma * rng.standard_normal(len(trace)))
-        return one_kind(whole(trace.output * factor), survival.lognormal(self.sigma))
+        said = whole(trace.output * np.exp(self.sigma * rng.standard_normal(len(trace))))
+        return posterior(said, self.sigma, np.argsort(trace.arrival, kind="mergesort"))
 
 
 class Upper(NamedTuple):
@@ -105,3 +112,33 @@ class Interval(NamedTuple):
         middle = whole(trace.output * (1 - below + self.width / 2))
         law = survival.inverse_uniform(1 - self.width / 2, 1 + self.width / 2)
         return one_kind(middle, law, lower, np.maximum(upper, trace.output))
+
+
+def posterior(said: Ints, sigma: float, order: Ints) -> Belief:
+    """Predictions with a lognormal error, and the law of each output given all that was said up to its arrival.
+
+    Who is said to be long is on average shorter than that, because errors are part of what was said. With log outputs
+    of variance τ² about m, the log output given y = log(said) is normal with mean m + κ(y − m) and variance κσ²,
+    κ = τ²/(τ² + σ²). m and τ² + σ², the mean and variance of y, come from the predictions so far and nothing else;
+    at first from the vague law with which the predictor ``law`` starts, worth ten requests.
+
+    Parameters
+    ----------
+    said : shape (n,), tokens.
+    sigma : standard deviation of the log error.
+    order : shape (n,), the rows by arrival.
+
+    References
+    ----------
+    Efron and Morris (1973), Stein's estimation rule: empirical Bayes with a normal law.
+    """
+    y, so_far = np.log(said[order]), np.arange(1, len(said) + 1)
+    away = y - math.log(MEDIAN)
+    mean = np.cumsum(away) / (so_far + VAGUE)
+    square = (np.cumsum(away**2) + VAGUE * (SIGMA**2 + sigma**2)) / (so_far + VAGUE)
+    kept = np.clip(1 - sigma**2 / (square - mean**2), 1 / LEVELS, 1)
+    scale, kind = np.empty(len(said)), np.empty(len(said), np.int64)
+    scale[order] = np.exp(math.log(MEDIAN) + mean + kept * (away - mean))
+    kind[order] = np.rint(kept * LEVELS).astype(np.int64) - 1
+    curves = [survival.lognormal(sigma * math.sqrt(level / LEVELS)) for level in range(1, LEVELS + 1)]
+    return Belief(said, kind, np.vstack(curves), scale=scale)
