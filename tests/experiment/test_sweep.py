@@ -92,6 +92,21 @@ def test_a_worker_that_dies_is_replaced(spec, fatal, tmp_path):
     assert (done.ran, done.bad, done.lost) == (4, [], [])
 
 
+def test_a_cell_that_always_kills_its_process_takes_no_other_with_it(spec, fatal, tmp_path):
+    """It alone is lost, however often it dies; those in flight with it are run."""
+    always = tmp_path / "always.py"
+    always.write_text((tmp_path / "fatal.py").read_text().replace("and not _mark.exists()", ""))
+    grid = read_grid(spec("capacity = [10, 11]", "rounds_per_s = 1", policy=f"fcfs,{always}:Fatal,svf,sjf"))
+    done = sweep(grid, tmp_path / "out.parquet", workers=2)
+    assert [cell.policy for cell in done.lost] == [f"{always}:Fatal"] * 2
+    assert (done.ran, done.bad) == (6, [])
+
+
+def test_a_list_of_many_values_is_read_at_once(spec):
+    grid = read_grid(spec(f"seed = {list(range(100_000))}", "capacity = 10"))
+    assert len(grid) == 100_000
+
+
 def test_a_journal_torn_by_a_kill_is_read_up_to_the_tear(tmp_path):
     out = tmp_path / "out.parquet"
     with Store(out) as store:

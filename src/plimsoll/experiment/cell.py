@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -43,14 +44,17 @@ class Cell:
 
     def key(self) -> str:
         """A digest of all that decides the outcome: every option, the content of every file named, the version."""
-        given = json.dumps([VERSION, SCHEMA, asdict(self)], sort_keys=True)
-        files = sorted(_content(part) for part in _parts(given) if Path(part).is_file())
-        return hashlib.sha256(" ".join([given, *files]).encode()).hexdigest()[:24]
+        texts = [value for value in self._given().values() if isinstance(value, str)]
+        files = {part: _content(part) for text in texts for part in _parts(text) if os.path.isfile(part)}
+        told = json.dumps([VERSION, SCHEMA, self._given(), files], sort_keys=True)
+        return hashlib.sha256(told.encode()).hexdigest()[:24]
 
     def words(self) -> Row:
         """What it was given, without what was left out."""
-        given = asdict(self.setting) | {"policy": self.policy, "predictor": self.predictor}
-        return {name: value for name, value in given.items() if value is not None}
+        return {name: value for name, value in self._given().items() if value is not None}
+
+    def _given(self) -> Row:
+        return vars(self.setting) | {"policy": self.policy, "predictor": self.predictor}
 
     def row(self, trace: Trace | None = None) -> Row:
         """Run it. Whatever goes wrong becomes its row, with the status ``error``, so that the other cells go on.
@@ -99,14 +103,14 @@ def _flat(told: Row, above: str = "") -> list[tuple[str, Any]]:
     return found
 
 
-def _parts(given: str) -> set[str]:
-    """Whatever could be the path of a file in the options: whole values, and their parts between signs."""
-    values = re.findall(r'"((?:[^"\\]|\\.)*)"', given)
-    return {part for value in values for part in (value, *re.split(r"[:?=&,]", value)) if part}
+@lru_cache(maxsize=1024)
+def _parts(text: str) -> frozenset[str]:
+    """Whatever could be the path of a file in an option: the whole, and its parts between signs."""
+    return frozenset(part for part in (text, *re.split(r"[:?=&,]", text)) if part)
 
 
 def _content(path: str) -> str:
-    stat = Path(path).stat()
+    stat = os.stat(path)
     return _digest(path, stat.st_mtime_ns, stat.st_size)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from itertools import product
@@ -97,7 +98,7 @@ def _values(key: str, value: Any, path: Path) -> list[Any]:
             given[at] = float(each)
         elif type(each) not in kinds:
             raise InputError(f"{path}: {key} must be {_WORDS[kinds[0]]}, not {each!r}")
-    twice = [each for at, each in enumerate(given) if each in given[:at]]
-    if twice:
-        raise InputError(f"{path}: {key} has {twice[0]!r} twice")
+    if len(set(given)) < len(given):
+        twice, _ = Counter(given).most_common(1)[0]
+        raise InputError(f"{path}: {key} has {twice!r} twice")
     return given

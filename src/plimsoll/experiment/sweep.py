@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,16 +61,29 @@ def sweep(
     """
     swept = Swept()
     with connected(ray) if ray is not None else nullcontext() as cluster, Store(out) as store:
-        keys = {cell: cell.key() for cell in grid}
-        swept.kept = sum(key in store.rows for key in keys.values())
-        left = (cell for cell, key in keys.items() if key not in store.rows)
-        tell(swept.kept, len(keys))
+        keys: list[str] = []
+        flying: dict[Cell, str] = {}
+        left = _left(grid, store, keys, flying, swept)
+        tell(0, len(grid))
         for cell, row in run_here(left, workers) if cluster is None else run_there(cluster, left):
+            key = flying.pop(cell)
             if row is None:
                 swept.lost.append(cell)
             else:
-                store.add({"key": keys[cell], **row})
+                store.add({"key": key, **row})
                 swept.ran += 1
-            tell(swept.kept + swept.ran + len(swept.lost), len(keys))
-        swept.rows = [store.rows[key] for key in keys.values() if key in store.rows]
+            tell(swept.kept + swept.ran + len(swept.lost), len(grid))
+        swept.rows = [store.rows[key] for key in keys if key in store.rows]
     return swept
+
+
+def _left(grid: Grid, store: Store, keys: list[str], flying: dict[Cell, str], swept: Swept) -> Iterator[Cell]:
+    """The cells without a result, as they are asked for; every key is noted on the way."""
+    for cell in grid:
+        key = cell.key()
+        keys.append(key)
+        if key in store.rows:
+            swept.kept += 1
+        else:
+            flying[cell] = key
+            yield cell

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import signal
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
 from multiprocessing import get_context, parent_process
 from threading import Thread
 
@@ -17,57 +18,60 @@ TRIES = 3
 
 
 def run_here(cells: Iterable[Cell], workers: int) -> Iterator[tuple[Cell, Row | None]]:
-    """Each cell with its row, as they finish; without one where its process died ``TRIES`` times.
+    """Each cell with its row, as they finish; without one where its process died ``TRIES`` times with it alone.
 
     All processes share the compiled loops on disk. The first cell runs alone, so that what is not there yet is
-    compiled once.
+    compiled once. When a process dies, whatever was in flight is run again one by one: only the cell that is alone
+    with a death answers for it.
     """
     coming = iter(cells)
-    again: deque[tuple[Cell, int]] = deque()
-    window = 1
-    while again or _another(coming, again):
+    suspects = deque((cell, 0) for cell in islice(coming, 1))
+    whole = False
+    while not whole:
         with ProcessPoolExecutor(workers, get_context("spawn"), _begin) as pool:
-            yield from _until_broken(pool, coming, again, window, 2 * workers)
-        window = 2 * workers
+            whole = (yield from _alone(pool, suspects)) and (yield from _together(pool, coming, 2 * workers, suspects))
 
 
-def _until_broken(
-    pool: ProcessPoolExecutor, coming: Iterator[Cell], again: deque[tuple[Cell, int]], window: int, later: int
-) -> Iterator[tuple[Cell, Row | None]]:
-    """Run what is left, ``window`` cells at a time and ``later`` after the first; return when the pool broke.
+def _alone(
+    pool: ProcessPoolExecutor, suspects: deque[tuple[Cell, int]]
+) -> Generator[tuple[Cell, Row | None], None, bool]:
+    """Run the suspects, each with the deaths that it has on its account, one at a time; False when the pool broke."""
+    while suspects:
+        cell, deaths = suspects.popleft()
+        try:
+            yield cell, pool.submit(run_cell, cell).result()
+        except BrokenProcessPool:
+            if deaths + 1 < TRIES:
+                suspects.append((cell, deaths + 1))
+            else:
+                yield cell, None
+            return False
+    return True
 
-    ``again`` then holds the cells that were in flight, each with one more try.
-    """
-    flying: dict[Future[Row], tuple[Cell, int]] = {}
+
+def _together(
+    pool: ProcessPoolExecutor, coming: Iterator[Cell], window: int, suspects: deque[tuple[Cell, int]]
+) -> Generator[tuple[Cell, Row | None], None, bool]:
+    """Run what comes, ``window`` cells at a time; when the pool breaks, what was in flight is suspect: False."""
+    flying: dict[Future[Row], Cell] = {}
     while True:
-        while len(flying) < window and (again or _another(coming, again)):
-            this = again.popleft()
-            flying[pool.submit(run_cell, this[0])] = this
-        if not flying:
-            return
-        broken = False
+        for cell in islice(coming, window - len(flying)):
+            try:
+                flying[pool.submit(run_cell, cell)] = cell
+            except BrokenProcessPool:
+                suspects.append((cell, 0))
+                break
         for future in wait(flying, return_when=FIRST_COMPLETED).done:
-            cell, tries = flying.pop(future)
+            cell = flying.pop(future)
             try:
                 yield cell, future.result()
             except BrokenProcessPool:
-                broken = True
-                if tries + 1 < TRIES:
-                    again.append((cell, tries + 1))
-                else:
-                    yield cell, None
-        if broken:
-            again.extend((cell, tries) for cell, tries in flying.values())
-            return
-        window = later
-
-
-def _another(coming: Iterator[Cell], again: deque[tuple[Cell, int]]) -> bool:
-    """Put the next cell in line; False where there is none."""
-    cell = next(coming, None)
-    if cell is not None:
-        again.append((cell, 0))
-    return cell is not None
+                suspects.append((cell, 0))
+        if suspects:
+            suspects.extend((cell, 0) for cell in flying.values())
+            return False
+        if not flying:
+            return True
 
 
 def _begin() -> None:
