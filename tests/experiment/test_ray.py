@@ -2,7 +2,6 @@
 
 import os
 import socket
-import time
 
 import pytest
 
@@ -36,6 +35,23 @@ def test_the_same_sweep_on_ray_with_a_worker_killed_in_the_middle(cluster, spec,
     ]
 
 
+def test_a_trace_is_placed_once(cluster, spec, tmp_path, monkeypatch):
+    import ray
+
+    placed = []
+    put = ray.put
+    monkeypatch.setattr(ray, "put", lambda value: placed.append(value) or put(value))
+    grid = read_grid(spec("capacity = [10, 11]", "rounds_per_s = 1", "seed = [0, 1]", policy="fcfs,svf"))
+    assert sweep(grid, tmp_path / "out.parquet", ray=cluster).ran == 8
+    assert [len(trace) for trace in placed] == [3]
+
+
+def test_a_cluster_of_another_version_is_refused(cluster, monkeypatch):
+    monkeypatch.setattr("plimsoll.experiment.cluster.VERSION", "0.0.1")
+    with pytest.raises(InputError, match=r"its workers run plimsoll .*, this is plimsoll 0\.0\.1"), connected(cluster):
+        pass
+
+
 def test_an_address_where_nothing_listens():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -44,10 +60,10 @@ def test_an_address_where_nothing_listens():
         pass
 
 
-def test_an_address_that_listens_and_does_not_answer():
+def test_an_address_that_listens_and_does_not_answer(capfd):
+    """Ray's native code, which retries and writes to stderr, is ended with the time."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"127.0.0.1:{silent.getsockname()[1]}"
-        began = time.monotonic()
         with pytest.raises(InputError, match="no answer in 1 s"), connected(address, patience_s=1):
             pass
-        assert time.monotonic() - began < 10
+    assert capfd.readouterr().err == ""

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import logging
-import os
-import socket
 from collections.abc import Generator, Iterable, Iterator
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as OverdueError
 from contextlib import contextmanager
 from importlib import import_module
-from threading import Thread
 from typing import Any
 
 from ..errors import InputError
-from .cell import Cell, Row, source_of, trace_of
+from .cell import VERSION, Cell, Row, source_of, trace_of
+from .probe import complaint
 
 PATIENCE_S = 20.0
 TRIES = 3
@@ -27,34 +23,36 @@ def connected(address: str, patience_s: float = PATIENCE_S) -> Generator[Any]:
     Raises
     ------
     InputError
-        If Ray is not installed, or the cluster does not answer in time.
+        If Ray is not installed, or the cluster does not answer in time, or does not run this version of plimsoll.
     """
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # what there is to say is said in one line below
     try:
         ray: Any = import_module("ray")
     except ImportError as error:
         raise InputError("--ray needs Ray: pip install 'plimsoll[ray]'") from error
-    _require_listening(address, patience_s)
-    joining: Future[None] = Future()
-    Thread(target=_join, args=(ray, address, joining), daemon=True).start()
+    wrong = complaint(address, patience_s)
+    if wrong:
+        raise InputError(f"--ray {address}: {wrong}")
+    ray.init(address, logging_level=logging.ERROR, log_to_driver=False)
     try:
-        joining.result(patience_s)
-    except OverdueError:
-        raise InputError(f"--ray {address}: no answer in {patience_s:g} s") from None
-    except (ConnectionError, OSError, RuntimeError, ValueError) as error:
-        raise InputError(f"--ray {address}: {str(error).splitlines()[0]}") from error
-    try:
+        _require_plimsoll(ray, address)
         yield ray
     finally:
         ray.shutdown()
 
 
-def _join(ray: Any, address: str, joining: Future[None]) -> None:
-    try:
-        ray.init(address, logging_level=logging.ERROR, log_to_driver=False)
-        joining.set_result(None)
-    except BaseException as error:
-        joining.set_exception(error)
+def _require_plimsoll(ray: Any, address: str) -> None:
+    """Raise an InputError unless the cluster runs this version: its rows would be of another."""
+
+    def version() -> str | None:  # sent by value, being local
+        try:
+            return import_module("plimsoll.experiment.cell").VERSION
+        except ModuleNotFoundError:
+            return None
+
+    there = ray.get(ray.remote(num_cpus=0)(version).remote())
+    if there != VERSION:
+        runs = "have no plimsoll" if there is None else f"run plimsoll {there}"
+        raise InputError(f"--ray {address}: its workers {runs}, this is plimsoll {VERSION}")
 
 
 def run_there(ray: Any, cells: Iterable[Cell]) -> Iterator[tuple[Cell, Row | None]]:
@@ -90,16 +88,3 @@ def _placed(ray: Any, cell: Cell, traces: dict[Any, Any]) -> Any:
         except InputError:
             traces[source] = None
     return traces[source]
-
-
-def _require_listening(address: str, patience_s: float) -> None:
-    """Raise an InputError unless something listens at HOST:PORT; ``auto`` and other names are left to Ray."""
-    host, colon, port = address.removeprefix("ray://").rpartition(":")
-    if not colon or not port.isdigit():
-        return
-    try:
-        socket.create_connection((host, int(port)), patience_s).close()
-    except TimeoutError:
-        raise InputError(f"--ray {address}: no answer in {patience_s:g} s") from None
-    except OSError as error:
-        raise InputError(f"--ray {address}: {error.strerror or error}") from error
