@@ -22,7 +22,7 @@ from ..fleet.stages import Stages
 from ..host.iterations import Iterations
 from ..host.serving import Serving
 from ..host.sharing import shares_prefixes
-from ..steptime.kernel import COUNTS, MIXED, PREFILL, TABLES, Floats, interpolate
+from ..steptime.kernel import COUNTS, MIXED, PREFILL, TABLES, Floats, decode_base, interpolate
 from ..trace import Trace, mean_rate
 
 UNBOUNDED = 1 << 40
@@ -58,7 +58,7 @@ def least_seconds(trace: Trace, host: Any) -> Floats:
     host : rounds, iterations, serving, or a fleet; of separate stages, the one that has more to do.
     """
     if isinstance(host, Iterations):
-        return trace.volume.astype(np.float64) * (host.step.fixed_s / host.capacity + host.step.per_token_s)
+        return trace.volume * float(decode_base(host.law, 1) / host.capacity + host.law[0])
     if isinstance(host, Serving):
         return dearest(amounts(trace, host), [host])
     if isinstance(host, Fleet):

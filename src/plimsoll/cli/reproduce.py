@@ -21,6 +21,7 @@ def reproduce(
     quick: Flag = False,
     lengths: Path | None = None,
     cells: Path | None = None,
+    figures: Path | None = None,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> None:
     """Run the experiments of the papers and print a verdict on each of their claims.
@@ -32,9 +33,12 @@ def reproduce(
     lengths : prompts and outputs of a chat data set, any trace file; a stand-in is built in.
     cells : finished parts of the experiments: the same command takes up where it was interrupted. In full mode
         reproduce-cells.json unless named.
+    figures : a folder for the figures of the experiments, SVG; needs Matplotlib.
     as_json : one JSON object on stdout.
     """
     from ..errors import InputError
+    from ..report.figure import draw_panel, load_matplotlib
+    from ..report.panel import Panel
     from ..reproduce.lab import Cells, Lab, Table, read_lengths
     from ..reproduce.ledger import claims, rows
     from ..reproduce.run import PAPERS
@@ -46,16 +50,30 @@ def reproduce(
     kept = cells if cells is not None or quick else Path("reproduce-cells.json")
     given = None if lengths is None else read_lengths(lengths)
 
+    if figures is not None:
+        load_matplotlib()
+        figures.mkdir(parents=True, exist_ok=True)
+    tables: list[Table] = []
+    drawn: list[str] = []
+
     def table(made: Table) -> None:
+        tables.append(made)
         if not as_json:
             show_table(made)
 
-    lab = Lab(quick, Cells(kept), given, table, _say)
+    def figure(panel: Panel) -> None:
+        drawn.append(panel.name)
+        if figures is not None:
+            draw_panel(panel, [f"s{k % 8} d{k % 4}" for k in range(len(panel.series))], figures / f"{panel.name}.svg")
+
+    lab = Lab(quick, Cells(kept), given, table, figure, _say)
     began, papers = time.monotonic(), list(PAPERS) if paper == "all" else [paper]
     told = sorted({c.paper for c in claims()}) if paper == "all" else papers
     found = rows([finding for name in papers for finding in run(name, lab)], told)
     if as_json:
-        print(json.dumps({"schema": 1, "quick": quick, "seconds": time.monotonic() - began, "claims": found}))
+        told_tables = [vars(made) for made in tables]
+        shown = {"claims": found, "tables": told_tables, "figures": drawn}
+        print(json.dumps({"schema": 1, "quick": quick, "seconds": time.monotonic() - began, **shown}))
     else:
         show_claims(found)
 

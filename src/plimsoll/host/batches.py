@@ -9,7 +9,8 @@ from numba import types
 
 from ..jit import bare, late
 from ..policy.protocol import function_types
-from ..policy.view import FLOAT, INT, INTS
+from ..policy.view import FLOAT, FLOATS, INT, INTS
+from ..steptime.kernel import decode_base, prefill_seconds
 from .batch import FOREVER, State, look
 from .rounds import (
     CHURN,
@@ -83,21 +84,28 @@ def arrange(state: State) -> None:
 
 
 @bare()
-def batch_tokens(state: State, before: int, paused: Any, first: Any) -> int:
-    """Tokens of those that take part in the next step, −1 if nobody does.
+def batch_seconds(state: State, before: int, paused: Any, first: Any, law: Any) -> float:
+    """How long the next step lasts, seconds; -1 if nobody takes part.
 
-    Whoever started since ``before`` starts takes part, and its first step is noted.
+    Whoever started since ``before`` starts takes part: its prompt is prefilled, and its first step is noted.
     """
-    c, tokens, count = state.clock[0], 0, 0
+    c, decodes, context = state.clock[0], 0, 0.0
+    prompts, chunk, square = 0, 0.0, 0.0
     for x in range(c.k):
         r = state.running[x]
+        tokens = float(r.offset + c.now + 1)
         if state.requests[r.id].turn >= before:
             paused[r.id] = False
             first[r.id] = c.now
-        if not paused[r.id]:
-            tokens += r.offset + c.now + 1
-            count += 1
-    return tokens if count > 0 else -1
+            prompts += 1
+            chunk += tokens
+            square += tokens * tokens
+        elif not paused[r.id]:
+            decodes += 1
+            context += tokens
+    if prompts > 0:
+        return prefill_seconds(law, decodes, context, decodes + prompts, chunk, square, 0.0, 0.0)
+    return decode_base(law, decodes) + law[0] * context if decodes > 0 else -1.0
 
 
 @bare()
@@ -120,10 +128,10 @@ def rest(wake: Any, state: State) -> None:
         c.time = following
 
 
-@late(bare(types.void(*_HOOKS, STATE, _FLAGS, INTS, _SPANS, FLOAT, FLOAT, INT, INTS)))
+@late(bare(types.void(*_HOOKS, STATE, _FLAGS, INTS, _SPANS, FLOATS, INT, INTS)))
 def run(
     rank, admit, evict, limit, select, wake, predict, learn, state, paused, first, spans,
-    fixed_s, per_token_s, max_steps, progress
+    law, max_steps, progress
 ):  # fmt: skip
     """Schedule every request; ``state.times`` (in steps), ``state.log`` and ``state.clock`` hold the outcome.
 
@@ -134,7 +142,7 @@ def run(
     paused : shape (n,), who sits out.
     first : shape (n,), the step before which each request last started.
     spans : shape (room, 2), when each step began and ended, seconds; the first step is 1.
-    fixed_s, per_token_s : a step lasts fixed_s + per_token_s · (tokens of those that take part), seconds.
+    law : seconds of a step, see ``plimsoll.steptime.kernel``.
     max_steps : a run that goes on beyond it ends LATE.
     progress : shape (2,), see ``plimsoll.progress``.
     """
@@ -161,17 +169,16 @@ def run(
         progress[0] = c.done
         if c.status != OK or c.done == n:
             break
-        tokens = batch_tokens(state, before, paused, first)
+        seconds = batch_seconds(state, before, paused, first, law)
         if progress[1] != 0:
             c.status = STOPPED
         elif c.churn > CHURN_LIMIT:
             c.status = CHURN
         elif c.now >= max_steps:
             c.status = LATE
-        elif tokens < 0:
+        elif seconds < 0.0:
             rest(wake, state)
         else:
-            seconds = fixed_s + per_token_s * tokens
             c.area += seconds * (c.held + c.k * (c.now + 1))
             c.peak = max(c.peak, c.held + c.k * (c.now + 1))
             c.now += 1

@@ -2,6 +2,7 @@
 
 A request started for a step charges its prompt in that step and makes no token; then one token a step, as long as
 the policy lets it take part. One that sits out keeps its memory. A new batch forms when the last one is done.
+Its step lasts as a line in its tokens says, as in the paper, or as any law of the serving host does.
 
 References
 ----------
@@ -20,6 +21,8 @@ from ..jit import native, plain
 from ..policy.fluid import LinearStep
 from ..policy.protocol import ask, failed, has
 from ..progress import Progress, call
+from ..steptime import StepTime
+from ..steptime.kernel import pack
 from ..trace import Floats, Trace
 from . import batches as loop
 from .discrete import UNSTABLE, attempts, first_state, more_log, refuse
@@ -39,10 +42,19 @@ class Iterations:
     """
 
     capacity: int
-    step: LinearStep = field(default_factory=LinearStep)
+    step: LinearStep | StepTime = field(default_factory=LinearStep)
     max_steps: int = 50_000_000
     name = "iterations"
     unit = "s"
+
+    @property
+    def law(self) -> Floats:
+        """Seconds of an iteration as the loop reads them, see ``plimsoll.steptime.kernel``."""
+        if isinstance(self.step, StepTime):
+            return self.step.coefficients
+        fixed, each = float(self.step.fixed_s), float(self.step.per_token_s)
+        alone, beside = [fixed, each, 0.0, 0.0, 0.0], [fixed, 0.0, each, each, 0.0, 0.0, 0.0, 0.0]
+        return pack(each, alone, beside, ([1.0], [fixed]), ([1.0], [0.0]), ([1.0], [0.0]))
 
     def arrivals(self, trace: Trace) -> Floats:
         """When each request arrives, shape (n,), seconds."""
@@ -58,12 +70,11 @@ class Iterations:
         hooks = [ask(policy, hook, compiled) for hook in ("rank", "admit", "evict", "limit", "select", "wake")]
         hooks += [ask(predictor, hook, compiled) for hook in ("predict", "learn")]
         run = native(loop.run) if compiled else plain(loop.run)
-        took = (float(self.step.fixed_s), float(self.step.per_token_s))
         paused, first, spans = np.zeros(len(trace), np.bool_), np.full(len(trace), -1), np.zeros((1024, 2))
         start = time.perf_counter()
         try:
             while True:
-                steps = (state, paused, first, spans, *took, self.max_steps)
+                steps = (state, paused, first, spans, self.law, self.max_steps)
                 call(run, *hooks, *steps, total=len(trace), progress=progress)
                 if state.clock[0].status != loop.LOG_FULL:
                     break

@@ -43,8 +43,8 @@ _STYLE = {
 }
 
 
-def _matplotlib() -> Any:
-    """Matplotlib with its figures; they need no display."""
+def load_matplotlib() -> Any:
+    """Matplotlib with its figures, which need no display; where it is missing, one line that says how to get it."""
     try:
         import_module("matplotlib.figure")
         return import_module("matplotlib")
@@ -71,7 +71,7 @@ def draw_panel(panel: Panel, styles: Sequence[str], path: Path) -> None:
     InputError
         If Matplotlib is missing, or the file cannot be written.
     """
-    matplotlib = _matplotlib()
+    matplotlib = load_matplotlib()
     with matplotlib.rc_context(_STYLE):
         tall = 0.9 + 0.22 * len(panel.y.names) if panel.y.names else 2.9
         figure = matplotlib.figure.Figure(figsize=(5.1, tall), layout="constrained")
@@ -164,7 +164,7 @@ def draw_pictures(
     legend : the names of the 7 classes.
     axes_of : its axes, and its mark the capacity.
     """
-    matplotlib = _matplotlib()
+    matplotlib = load_matplotlib()
     with matplotlib.rc_context(_STYLE):
         size = (3.5 * max(1.4, len(pictures)), 3.0)
         figure = matplotlib.figure.Figure(figsize=size, layout="constrained")

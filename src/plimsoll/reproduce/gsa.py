@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from math import sqrt
 from time import process_time
 
 import numpy as np
 
-from ..bounds.adversary import large_prompts, short_outputs, two_point
-from ..bounds.area import lower_bound, volume
+from ..bounds.adversary import large_prompts, short_outputs
+from ..bounds.area import volume
 from ..bounds.certify import certify
 from ..bounds.solve import bound
 from ..host.discrete import Rounds
@@ -18,12 +18,11 @@ from ..policy.load import load_policy
 from ..policy.pipeline import pipeline_peak, pipeline_start, pipeline_width
 from ..simulation import simulate
 from ..trace import Ints, Trace
-from .lab import Lab, Table, Worst, burst
-from .ledger import IN_SHAPE, NOT_REPRODUCED, REPRODUCED, Finding, held
+from .gsa_bursts import chat, least, total, trap, waves
+from .lab import Lab, Worst, burst
+from .ledger import Finding, held
 
 Draw = Callable[[np.random.Generator], tuple[Trace, int]]
-BLIND = "constant:1"
-"""What a policy that may know nothing of lengths is told: that an output has at least one token."""
 GENERAL = (7 + sqrt(13)) / 6
 """The growth that is best without large memory, about 1.7676."""
 
@@ -35,8 +34,8 @@ def reproduce(lab: Lab) -> list[Finding]:
         _geometric(lab, 21, "gba", {"10.67": (3, 4 / 3), "6.75": (1, 1.5)}, clairvoyant=True),
         _peaks(lab),
         _identical(lab),
-        _trap(lab),
-        *_waves(lab),
+        trap(lab),
+        *chat(lab),
         _rect(lab),
         _mixed(lab),
         _constant(lab, 29, "response", _response_heavy, 236 / 3),
@@ -102,14 +101,6 @@ def _response_heavy(rng: np.random.Generator) -> tuple[Trace, int]:
     return burst(*_response_part(rng, 256)), 256
 
 
-def _least(trace: Trace, capacity: int) -> float:
-    return lower_bound(np.zeros(len(trace), np.int64), trace.prompt, trace.output, capacity)
-
-
-def _total(trace: Trace, policy: str, capacity: int, predictor: str = "exact") -> float:
-    return float(simulate(trace, policy, Rounds(capacity, 1), predictor).latency.sum())
-
-
 def _certified(policy: str, draw: Draw, trials: int) -> Mapping[str, float]:
     """Ratios to the lower bound, and on how many runs the policy's own certificates hold."""
     worst, held_on = Worst(), 0
@@ -117,7 +108,7 @@ def _certified(policy: str, draw: Draw, trials: int) -> Mapping[str, float]:
         trace, capacity = draw(np.random.default_rng(seed))
         result = simulate(trace, policy, Rounds(capacity, 1), "exact")
         held_on += all(check.holds for check in certify(load_policy(policy), result))
-        worst.see(float(result.latency.sum()) / _least(trace, capacity))
+        worst.see(float(result.latency.sum()) / least(trace, capacity))
     return worst.told() | {"certificates that hold": held_on, "runs": trials}
 
 
@@ -191,73 +182,8 @@ def _identical(lab: Lab) -> Finding:
         return worst.told() | {"optima proved": proved, "runs": trials}
 
     found = lab.cell("gsa identical", run, trials=trials)
-    return held(23, found["worst ratio"] <= 2, found, "Two to eight identical jobs.")
-
-
-def _trap(lab: Lab) -> Finding:
-    policies = {"GSA": "gsa", "GBA": "gba", "MC-SF": "mc-sf", "FCFS": "fcfs", "A-Min": "a-min"}
-
-    def run() -> Mapping[str, float]:
-        trace = two_point()
-        blind = {"FCFS", "A-Min", "GSA"}
-        return {n: _total(trace, p, 256, BLIND if n in blind else "exact") for n, p in policies.items()}
-
-    found = lab.cell("gsa trap", run)
-    note = "Total latency in rounds; FCFS evicts the newest and starts it again. MC-SF and GBA know the lengths."
-    return held(24, found["GSA"] < 0.5 * found["FCFS"], found, note)
-
-
-# ---- chat lengths
-
-
-def _waves(lab: Lab) -> list[Finding]:
-    counts, seeds = (100, 300, 1000), range(2 if lab.quick else 10)
-    arms = {
-        "MC-SF": ("mc-sf", "exact"),
-        "GBA-D": ("gba-d", "exact"),
-        "GSA-Spec": ("gsa-spec:first={first}", BLIND),
-        "FCFS": ("fcfs", BLIND),
-        "A-Min": ("a-min", BLIND),
-    }
-    wins: dict[str, list[bool]] = {"raw": [], "rounded": []}
-    rows: list[Sequence[str | float | None]] = []
-    for kind, first in (("rounded", 64), ("raw", 256)):
-        for capacity in (4096, 8192):
-            for n in counts:
-                ratios = {name: Worst() for name in arms}
-                for seed in seeds:
-                    for name, (policy, predictor) in arms.items():
-                        make = partial(_wave, lab, kind, n, capacity, seed, policy.format(first=first), predictor)
-                        cell = lab.cell("gsa chat", make, kind=kind, n=n, capacity=capacity, seed=seed, policy=name)
-                        ratios[name].see(cell["ratio"])
-                means = {name: ratio.told()["mean ratio"] for name, ratio in ratios.items()}
-                rows.append([kind, str(capacity), str(n), *means.values()])
-                best = min(means, key=lambda name: means[name])
-                blind = min(("GSA-Spec", "FCFS", "A-Min"), key=lambda name: means[name])
-                wins[kind].append(best == "GBA-D" if kind == "raw" else blind == "GSA-Spec")
-    heads = ["lengths", "M", "n", *arms]
-    lab.table(Table(f"Claims 25 and 26: total latency over a lower bound, prompt 79, {lab.source}", heads, rows))
-    rounded, raw = sum(wins["rounded"]), sum(wins["raw"])
-    settings = len(counts) * 2
-    return [
-        Finding(25, _share(rounded, settings), {"settings where GSA-Spec is lowest": rounded, "of": settings},
-                f"{lab.source}; against FCFS and A-Min. At n = 100 nearly all requests fit at once."),
-        Finding(26, _share(raw, settings), {"settings where GBA-D is lowest": raw, "of": settings},
-                f"{lab.source}; against MC-SF, GSA-Spec, FCFS and A-Min; MC-SF knows lengths too."),
-    ]  # fmt: skip
-
-
-def _share(won: int, of: int) -> str:
-    return REPRODUCED if won == of else IN_SHAPE if won > of / 2 else NOT_REPRODUCED
-
-
-def _wave(lab: Lab, kind: str, n: int, capacity: int, seed: int, policy: str, predictor: str) -> Mapping[str, float]:
-    prompt, longest = 79, 4096 - 79
-    _, output = lab.chat(n, np.random.default_rng(seed), longest)
-    if kind == "rounded":
-        output = np.minimum(2 ** np.ceil(np.log2(output)).astype(np.int64), 2048)
-    trace = burst(np.full(n, prompt), output)
-    return {"ratio": _total(trace, policy, capacity, predictor) / _least(trace, capacity)}
+    note = "Two to eight identical jobs; the last two figures are of 200 in a larger memory, drawn as waveforms."
+    return held(23, found["worst ratio"] <= 2, found | waves(lab), note)
 
 
 # ---- any prompts
@@ -313,12 +239,12 @@ def _clairvoyant(lab: Lab) -> Finding:
         for seed in range(trials):
             rng = np.random.default_rng(seed)
             trace, capacity = _any(rng)
-            least = _least(trace, capacity)
-            mix.see(_total(trace, "clairvoyant-mix", capacity) / least)
-            pack.see(_total(trace, "pack-and-schedule", capacity) / least)
+            bounded = least(trace, capacity)
+            mix.see(total(trace, "clairvoyant-mix", capacity) / bounded)
+            pack.see(total(trace, "pack-and-schedule", capacity) / bounded)
             half = trace.keep(2 * trace.peak <= capacity)
             if len(half):
-                greedy.see(_total(half, "svf:reserve=true", capacity) / _least(half, capacity))
+                greedy.see(total(half, "svf:reserve=true", capacity) / least(half, capacity))
         return {
             "worst Greedy": greedy.told()["worst ratio"],
             "worst Clairvoyant-Mix": mix.told()["worst ratio"],
@@ -336,10 +262,10 @@ def _priorities(lab: Lab) -> Finding:
 
     def run() -> Mapping[str, float]:
         figures: dict[str, float] = {}
-        for name, policy, trap in (("volume", "svf", large_prompts), ("length", "mc-sf", short_outputs)):
+        for name, policy, pair in (("volume", "svf", large_prompts), ("length", "mc-sf", short_outputs)):
             for length in lengths:
-                hard = trap(length)
-                ratio = _total(hard.trace, policy, hard.capacity) / hard.optimum_at_most
+                hard = pair(length)
+                ratio = total(hard.trace, policy, hard.capacity) / hard.optimum_at_most
                 figures[f"by {name}, L = {length}"] = ratio
         return figures
 
@@ -365,7 +291,7 @@ def _makespan(lab: Lab) -> Finding:
                 spread = np.sort(rng.uniform(0, least, len(trace))).astype(np.int64)
                 timed = Trace(spread.astype(np.float64), trace.prompt, trace.output)
                 finish = simulate(timed, "route-online", Rounds(capacity, 1)).finish
-                online.see(float(finish.sum()) / max(_least(trace, capacity), float((spread + trace.output).sum())))
+                online.see(float(finish.sum()) / max(least(trace, capacity), float((spread + trace.output).sum())))
             last[copies] = max(ratios)
         grown = {f"makespan ratio, {n} times the jobs": ratio for n, ratio in last.items()}
         return grown | {"worst completion ratio online": max(online.ratios)}

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..atomic import replacing
 from ..errors import InputError
+from ..report.panel import Axis, Panel, Series
 from ..source import read_trace
 from ..trace import Floats, Ints, Trace
 from ..workload.lengths import Lognormal
@@ -73,13 +74,14 @@ class Lab:
     quick : few trials and short traces, in place of the papers' own numbers.
     cells : what is finished already.
     lengths : prompts and outputs of a real data set, or None for the built-in stand-in.
-    table, say : where tables and progress go.
+    table, figure, say : where tables, figures and progress go.
     """
 
     quick: bool
     cells: Cells
     lengths: Trace | None = None
     table: Callable[[Table], None] = lambda table: None
+    figure: Callable[[Panel], None] = lambda panel: None
     say: Callable[[str], None] = lambda text: None
 
     def cell(self, name: str, make: Callable[[], Mapping[str, float]], **settings: Any) -> dict[str, float]:
@@ -145,6 +147,17 @@ def burst(prompt: Ints, output: Ints, name: str = "burst") -> Trace:
 def poisson(rate: float, prompt: Ints, output: Ints, rng: np.random.Generator, name: str = "poisson") -> Trace:
     """Requests in Poisson arrivals, ``rate`` a second."""
     return Trace(np.cumsum(rng.exponential(1 / rate, len(prompt))), prompt, output, name)
+
+
+def curves(
+    name: str, title: str, x: Axis, y: Axis, lines: Mapping[str, tuple[Sequence[float], Sequence[float]]]
+) -> Panel:
+    """A figure of measured points, a line for each name."""
+    series = [
+        Series(label, np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64), k)
+        for k, (label, (a, b)) in enumerate(lines.items())
+    ]
+    return Panel(name, title, "", x, y, series, kind="points")
 
 
 def slope(x: Floats, y: Floats) -> float:

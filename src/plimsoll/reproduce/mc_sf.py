@@ -16,10 +16,11 @@ from ..bounds.solve import bound, problem_of
 from ..host.discrete import Rounds
 from ..host.result import Result
 from ..host.serving import Serving
+from ..report.panel import Axis
 from ..simulation import simulate
 from ..trace import Ints, Trace
 from ..workload.models import Model1, Model2
-from .lab import Lab, Table, Worst, burst, poisson, slope
+from .lab import Lab, Table, Worst, burst, curves, poisson, slope
 from .ledger import IN_SHAPE, NOT_CHECKABLE, NOT_REPRODUCED, REPRODUCED, Finding, held
 
 CAPACITY = 16_492
@@ -125,6 +126,9 @@ def _adversary(lab: Lab) -> Finding:
               [[m, r, r / np.sqrt(m / 2 + 1)] for m, r in zip(sizes, ratios.values(), strict=True)])
     )  # fmt: skip
     n = np.array(sizes) / 2 + 1
+    axes = Axis("requests n", log=True), Axis("over the optimum, at least", log=True)
+    lines = {"MC-SF": (list(n), list(ratios.values())), "√n/5": (list(n), list(np.sqrt(n) / 5))}
+    lab.figure(curves("claim-3", "Claim 3: the adversary", *axes, lines))
     grown = slope(np.log(n), np.log(list(ratios.values())))
     note = "The construction is ours; the authors' is not known. The claim is an exponent of 0.5 in the limit."
     figures = {"exponent of n": grown, f"ratio at M = {sizes[-1]}": ratios[str(sizes[-1])]}
@@ -221,17 +225,19 @@ def _figures(result: Result, counts: list[int]) -> dict[str, float]:
 
 def _trace(lab: Lab) -> list[Finding]:
     requests = 2000 if lab.quick else 10_000
+    counts = np.array([k * requests // 5 for k in range(1, 6)])
     rows: list[list[str | float | None]] = []
     means: dict[tuple[str, float], float] = {}
     slopes: dict[tuple[str, float], float] = {}
+    grown: dict[tuple[str, float], list[float]] = {}
     runs = [("mc-sf", "exact"), ("mc-benchmark", "exact"), *((p, "exact") for p in PROTECTED)]
     runs += [("mc-sf:protect=0.1", f"noisy:{error}") for error in (0.2, 0.5, 0.8)]
     for rate in (50.0, 10.0):
         for policy, predictor in runs:
             found = _served(lab, requests, rate, policy, predictor)
             means[policy, rate] = found["mean"]
-            counts = np.array([k * requests // 5 for k in range(1, 6)])
-            slopes[policy, rate] = slope(counts, np.array([found[f"mean of {k}"] for k in counts]))
+            grown[policy, rate] = [found[f"mean of {k}"] for k in counts]
+            slopes[policy, rate] = slope(counts, np.array(grown[policy, rate]))
             cells = [found[name] for name in ("mean", "evictions", "tokens/s", "J/token")]
             rows.append([f"{rate:g}/s", policy, predictor, *cells, 1000 * slopes[policy, rate]])
     heads = [
@@ -245,6 +251,9 @@ def _trace(lab: Lab) -> list[Finding]:
         "s per 1000 requests",
     ]
     lab.table(Table(f"Claims 7 and 8: chat, {requests:,} requests, {lab.source}", heads, rows))
+    lines = {name: (counts, grown[name, 50.0]) for name in ("mc-sf", "mc-benchmark", "alpha-beta:alpha=0.2,beta=0.2")}
+    axes = Axis("requests"), Axis("mean latency of the first so many", "s")
+    lab.figure(curves("claim-8", "Claims 7 and 8: chat at 50/s", *axes, lines))
     less = 1 - means["mc-sf", 50.0] / means["mc-benchmark", 50.0]
     note = f"{requests:,} requests, {lab.source}; step times of Llama-2-70B on two A100; published 32.11 and 46.47."
     first = {
@@ -309,6 +318,10 @@ def _overestimation(lab: Lab) -> Finding:
     grown = slope(np.log(factors), np.log([found[f"loss at {factor:g}"] for factor in factors]))
     lab.table(Table("Claim 10: overestimation", ["α", "total latency, exact = 1", "α³"],
                     [[f, found[f"loss at {f:g}"], f**3] for f in factors]))  # fmt: skip
+    losses = [found[f"loss at {f:g}"] for f in factors]
+    lines = {"MC-SF": (factors, losses), "α³": (factors, [f**3 for f in factors])}
+    axes = Axis("overestimated up to, times"), Axis("total latency, exact = 1", log=True)
+    lab.figure(curves("claim-10", "Claim 10: overestimation", *axes, lines))
     figures = {"exponent": grown, "loss at α = 6": found["loss at 6"], "worst over α³": found["worst over α³"]}
     return held(10, found["worst over α³"] <= 1 + 1e-9, figures, f"{trials} bursts, overestimates uniform up to α.")
 

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from math import ceil
 
 import numpy as np
 
 from ..host.iterations import Iterations
-from ..host.serving import Serving
 from ..policies.nested import NestedWait, mix
 from ..policies.threshold import Wait
 from ..policy.fluid import LinearStep, Types, fluid, residency
 from ..policy.thresholds import nested_memory, tail_rate
 from ..policy.view import REQUEST, records
+from ..report.panel import Axis
 from ..simulation import simulate
 from ..trace import Floats, Trace
-from .lab import Lab, Table, poisson, slope
+from .lab import Lab, Table, curves, poisson, slope
 from .ledger import IN_SHAPE, NOT_CHECKABLE, NOT_REPRODUCED, REPRODUCED, Finding, held
+from .wait_engine import CAPACITY, rates
 
-CAPACITY = 137_000
-"""KV tokens of Llama-2-7B beside its weights on one A100 of 80 GB, as published."""
 MEMORY = {50: 34_377, 60: 55_758, 70: 100_327, 80: 250_509}
 """The published fluid memory by arrival rate."""
 TOY = Types.of([(4.0, 1.0, 1.0)])
@@ -37,7 +35,7 @@ def reproduce(lab: Lab) -> list[Finding]:
         _cascade(lab),
         _gap(lab),
         _nested(lab),
-        _rates(lab),
+        rates(lab),
         _residency(lab),
         Finding(
             43, NOT_CHECKABLE, note="Needs SGLang on an A100. The decode-only comparison with vLLM was not run either."
@@ -166,6 +164,9 @@ def _gap(lab: Lab) -> Finding:
         rows.append([name, -0.5 if name == "at the limit" else -1.0, slopes[name], *found.values()])
     heads = ["", "published exponent", "ours", *(f"ζ = {scale}" for scale in scales)]
     lab.table(Table("Claim 39: WAIT's gap in throughput over the scale", heads, rows))
+    axes = Axis("scale ζ", log=True), Axis("gap", "requests/s", log=True)
+    lines = {str(row[0]): (scales, [float(gap or 0) for gap in row[3:]]) for row in rows}
+    lab.figure(curves("claim-39", "WAIT's gap in throughput", *axes, lines))
     near = abs(slopes["at the limit"] + 0.5) < 0.15 and abs(slopes["with slack"] + 1) < 0.15
     measured = {f"exponent {name}": value for name, value in slopes.items()}
     note = f"One type, M = 12, {seeds} seeds, horizon {horizon:g}; gap: requests not finished at the horizon, per unit."
@@ -204,60 +205,3 @@ def _required(policy: NestedWait, trace: Trace, step: LinearStep, fail: float) -
     counts: Floats = policy.thresholds(segments, rate, 10**7)
     horizon = float(trace.arrival[-1]) / step.fixed_s
     return nested_memory(segments, counts, horizon, fail, len(np.unique(trace.output))).required
-
-
-# ---- the engine
-
-
-def _rates(lab: Lab) -> Finding:
-    count = 1500 if lab.quick else 10_000
-    caps = (20, 30, 40, 60, 80)
-    arms = {"vLLM": ("vllm-v0", (256,)), "Sarathi": ("sarathi", (256,))}
-    arms |= {"cap alone": ("vllm-v0", caps), "cap and chunks": ("sarathi", caps)}
-    published = {"vLLM": 19.0, "Sarathi": 22.0, "cap and chunks": 23.0}
-    rows: list[Sequence[str | float | None]] = []
-    best: dict[str, float] = {}
-    for name, (mode, choices) in arms.items():
-        found = lab.cell("wait rates", partial(_highest, mode, choices, count), mode=mode, caps=choices, requests=count)
-        best[name] = found["rate"]
-        rows.append([name, published.get(name), found["rate"], found["cap"]])
-    heads = ["", "published (1/s)", "ours (1/s)", "at most so many requests"]
-    lab.table(Table("Claim 41: largest rate with a mean latency of at most 3 s", heads, rows))
-    near = lab.cell(
-        "wait latencies", partial(_near, best["Sarathi"], caps, count), rate=best["Sarathi"], requests=count
-    )
-    less = near["cap and chunks"] / near["Sarathi"]
-    shape = best["vLLM"] < best["Sarathi"] <= best["cap and chunks"] and less < 0.8
-    measured = {f"{name} (1/s)": found for name, found in best.items()}
-    measured["latency with cap and chunks over Sarathi, at Sarathi's rate"] = less
-    note = (
-        f"{count:,} requests, middle third; a datasheet's step times, faster than the published. WAIT's host has no "
-        "prefill term, so a cap on concurrent requests with chunked prefill, tuned per rate, stands for it: what WAIT "
-        f"adds beyond Sarathi (latency 0.56 times at 22/s) is {'' if less < 0.8 else 'not '}seen, "
-        f"vLLM behind Sarathi is {'' if best['vLLM'] < best['Sarathi'] else 'not '}seen."
-    )
-    return Finding(41, IN_SHAPE if shape else NOT_REPRODUCED, measured, note)
-
-
-def _near(rate: float, caps: Sequence[int], count: int) -> Mapping[str, float]:
-    """Mean latency of the middle third at one rate, with chunked prefill, without a cap and with the best."""
-    capped = min(_middle("sarathi", cap, rate, count) for cap in caps)
-    return {"Sarathi": _middle("sarathi", 256, rate, count), "cap and chunks": capped}
-
-
-def _highest(mode: str, caps: Sequence[int], count: int) -> Mapping[str, float]:
-    """The largest whole rate up to which the mean latency of the middle third stays within 3 s, with the best cap."""
-    found = {"rate": 0.0, "cap": float(caps[0])}
-    for rate in range(10, 60):
-        means = {cap: _middle(mode, cap, rate, count) for cap in caps}
-        cap = min(means, key=lambda each: means[each])
-        if means[cap] > 3.0:
-            break
-        found = {"rate": float(rate), "cap": float(cap)}
-    return found
-
-
-def _middle(mode: str, cap: int, rate: float, count: int) -> float:
-    host = Serving(gpu="a100", model="llama-2-7b", mode=mode, blocks=CAPACITY // 16, watermark=0.01, max_num_seqs=cap)
-    latency = simulate(_equal(rate, 512, 20, count, 3), "fcfs", host).latency
-    return float(latency[count // 3 : ceil(2 * count / 3)].mean())
