@@ -119,7 +119,7 @@ class Transformers:
         return Served(first, finish, watch.evictions, np.array(watch.steps))
 
     def _register(self, arm: str, asked: Asked) -> str:
-        from plimsoll.engine.desk import Hint
+        from plimsoll.engine.hint import Hint
         from plimsoll.engine.transformers import register
 
         if arm == "fcfs":

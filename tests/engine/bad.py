@@ -1,12 +1,17 @@
-"""Policies that go wrong, for the tests of what happens then."""
+"""Policies and predictors that go wrong, for the tests of what happens then."""
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from plimsoll.policy import View
+from plimsoll import Trace
+from plimsoll.policy import View, peak_wait
+from plimsoll.policy.view import History
+from plimsoll.predict import Law
+from plimsoll.predict.belief import Belief
 
 
 class Raises(NamedTuple):
@@ -52,3 +57,30 @@ class Hopeless(NamedTuple):
 
     def rank(self, view: View, i: int) -> float:
         return 1.0 / (view.step - view.step)
+
+
+class Slow(NamedTuple):
+    """Takes some milliseconds for every answer."""
+
+    def rank(self, view: View, i: int) -> float:
+        return view.requests[i].arrival
+
+    def admit(self, view: View, i: int) -> int:
+        total = float(view.step)
+        for _ in range(300_000):
+            total = math.sin(total)
+        return peak_wait(view, i, view.capacity) if total < 2.0 else 0
+
+
+class Forgets(NamedTuple):
+    """A predictor that fails when the tenth request has finished."""
+
+    def plan(self, trace: Trace, rng: np.random.Generator) -> Belief:
+        return Law().plan(trace, rng)._replace(memory=np.zeros(1))
+
+    def predict(self, history: History, i: int) -> None:
+        history.requests[i].predicted = 100.0
+
+    def learn(self, history: History, i: int, output: int) -> None:
+        history.memory[0] += 1.0
+        history.requests[i].predicted = 1 // (10 - int(history.memory[0]))

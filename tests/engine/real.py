@@ -16,6 +16,15 @@ from vllm.triton_utils import dispatcher
 from .burst import Burst
 
 BLOCK, BLOCKS = 32, 63  # vLLM on a CPU wants blocks of 32; memory binds at about eight of the burst's requests
+LIMIT = 400  # output tokens that every request allows
+
+
+class Asked(NamedTuple):
+    """A burst whose answers end by themselves: each at its own stop token, which nobody but the sampler knows."""
+
+    prompts: list[list[int]]
+    output: np.ndarray
+    stop: list[int]
 
 
 class Outcome(NamedTuple):
@@ -46,8 +55,8 @@ def llvmlite_hidden() -> Iterator[None]:
     dispatcher._rebind_kernels = plain
 
 
-def engine(folder: Path, plimsoll: dict[str, Any] | None = None, **options: Any) -> LLM:
-    """vLLM with a KV cache of ``BLOCKS`` blocks, stock or steered by a policy."""
+def engine(folder: Path, plimsoll: dict[str, Any] | None = None, blocks: int = BLOCKS, **options: Any) -> LLM:
+    """vLLM with a KV cache of so many blocks, stock or steered by a policy."""
     if plimsoll is not None:
         options |= {
             "scheduler_cls": "plimsoll.engine.vllm.Scheduler",
@@ -60,7 +69,7 @@ def engine(folder: Path, plimsoll: dict[str, Any] | None = None, **options: Any)
             enforce_eager=True,
             enable_prefix_caching=False,
             block_size=BLOCK,
-            num_gpu_blocks_override=BLOCKS + 1,
+            num_gpu_blocks_override=blocks + 1,
             max_num_seqs=64,
             max_model_len=1024,
             dtype="float32",
@@ -68,6 +77,17 @@ def engine(folder: Path, plimsoll: dict[str, Any] | None = None, **options: Any)
             disable_log_stats=False,
             **options,
         )
+
+
+@contextmanager
+def running(folder: Path, plimsoll: dict[str, Any] | None = None, **options: Any) -> Iterator[LLM]:
+    """The same until the block ends, so that another can start in this process."""
+    llm = engine(folder, plimsoll, **options)
+    try:
+        yield llm
+    finally:
+        llm.llm_engine.engine_core.shutdown()
+        gc.collect()
 
 
 def scheduler(llm: LLM) -> Any:
@@ -81,13 +101,30 @@ def prompts(burst: Burst, seed: int = 7) -> list[list[int]]:
     return [rng.integers(3, 500, length).tolist() for length in burst.prompt]
 
 
-def ask(llm: LLM, burst: Burst, hints: bool = False, priorities: list[int] | None = None) -> list[str]:
-    """Hand the burst to the engine: greedy, exactly the stated output lengths. Returns the engine's own names."""
+def natural(folder: Path, burst: Burst) -> Asked:
+    """The burst with stop tokens: each answer ends where a token first comes, as near its length as there is one."""
+    asked = prompts(burst)
+    with running(folder, blocks=60 * 25) as llm:
+        answers = serve(llm, Asked(asked, np.full(len(asked), LIMIT), [-1] * len(asked))).tokens
+    output, stop = np.zeros(len(asked), np.int64), []
+    for i, tokens in enumerate(answers):
+        first = np.array([place for place, token in enumerate(tokens) if token not in tokens[:place]])
+        output[i] = 1 + first[np.argmin(np.abs(first + 1 - burst.output[i]))]
+        stop.append(tokens[output[i] - 1])
+    return Asked(asked, output, stop)
+
+
+def ask(llm: LLM, asked: Asked, hints: bool = False, priorities: list[int] | None = None) -> list[str]:
+    """Hand the burst to the engine, greedy. Returns the engine's own names."""
     names: list[str] = []
-    for i, ids in enumerate(prompts(burst)):
-        extra = {"predicted_output_tokens": int(burst.output[i])} if hints else None
+    for i, ids in enumerate(asked.prompts):
         params = SamplingParams(
-            max_tokens=int(burst.output[i]), ignore_eos=True, temperature=0, extra_args=extra, detokenize=False
+            max_tokens=LIMIT,
+            stop_token_ids=[asked.stop[i]] if asked.stop[i] >= 0 else None,
+            ignore_eos=True,
+            temperature=0,
+            extra_args={"predicted_output_tokens": int(asked.output[i])} if hints else None,
+            detokenize=False,
         )
         before = set(scheduler(llm).requests)
         priority = priorities[i] if priorities else 0
@@ -96,10 +133,10 @@ def ask(llm: LLM, burst: Burst, hints: bool = False, priorities: list[int] | Non
     return names
 
 
-def serve(llm: LLM, burst: Burst, hints: bool = False, priorities: list[int] | None = None) -> Outcome:
+def serve(llm: LLM, asked: Asked, hints: bool = False, priorities: list[int] | None = None) -> Outcome:
     """Everything arrives at once; step until it is done."""
-    n = len(burst.prompt)
-    ask(llm, burst, hints, priorities)
+    n = len(asked.prompts)
+    ask(llm, asked, hints, priorities)
     finish, tokens, preemptions, steps = np.zeros(n), [()] * n, 0, 0
     while llm.llm_engine.has_unfinished_requests():
         steps += 1
@@ -109,10 +146,5 @@ def serve(llm: LLM, burst: Burst, hints: bool = False, priorities: list[int] | N
                 finish[i], tokens[i] = steps, tuple(output.outputs[0].token_ids)
                 preemptions += output.metrics.num_preemptions
         assert steps < 50_000
+    assert [len(answer) for answer in tokens] == asked.output.tolist()
     return Outcome(finish, tokens, preemptions)
-
-
-def close(llm: LLM) -> None:
-    """Shut the engine down, so that another can start in this process."""
-    llm.llm_engine.engine_core.shutdown()
-    gc.collect()

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,25 +11,29 @@ pytest.importorskip("vllm", reason="the environment of the real engines is absen
 
 from . import real
 from .burst import Burst
+from .lockstep import behind_proxy
 
 pytestmark = pytest.mark.engine
 
-BURST = Burst.of(0)
-
-
-@contextmanager
-def running(folder: Path, plimsoll: dict[str, Any] | None = None, **options: Any) -> Iterator[Any]:
-    llm = real.engine(folder, plimsoll, **options)
-    try:
-        yield llm
-    finally:
-        real.close(llm)
+STEADY = {"share": 1.0}  # of the time for decisions: the model is so small that any decision is a large part of a step
 
 
 @pytest.fixture(scope="module")
-def stock(weights: Path) -> real.Outcome:
-    with running(weights) as llm:
-        return real.serve(llm, BURST)
+def asked(weights: Path) -> real.Asked:
+    """The burst of 60; no answer's length shows in its request."""
+    return real.natural(weights, Burst.of(0))
+
+
+@pytest.fixture(scope="module")
+def stock(asked: real.Asked, weights: Path) -> real.Outcome:
+    with real.running(weights) as llm:
+        return real.serve(llm, asked)
+
+
+@pytest.fixture(scope="module")
+def watermark(asked: real.Asked, weights: Path) -> real.Outcome:
+    with real.running(weights, watermark=0.02) as llm:
+        return real.serve(llm, asked)
 
 
 def test_the_answers_wander(stock: real.Outcome) -> None:
@@ -40,60 +41,69 @@ def test_the_answers_wander(stock: real.Outcome) -> None:
     assert np.mean([len(set(tokens)) / len(tokens) for tokens in stock.tokens]) > 0.5
 
 
-def test_vllms_own_watermark_does_not_help_a_burst(stock: real.Outcome, weights: Path) -> None:
-    with running(weights, watermark=0.02) as llm:
-        kept = real.serve(llm, BURST)
-    assert kept.tokens == stock.tokens
-    assert 0 < kept.preemptions <= stock.preemptions
-    assert kept.finish.mean() > 0.9 * stock.finish.mean()
+def test_vllms_own_watermark_does_not_help_a_burst(stock: real.Outcome, watermark: real.Outcome) -> None:
+    assert watermark.tokens == stock.tokens
+    assert 0 < watermark.preemptions <= stock.preemptions
+    assert watermark.finish.mean() > 0.9 * stock.finish.mean()
 
 
-def test_known_lengths(stock: real.Outcome, weights: Path) -> None:
-    with running(weights, {"policy": "svf", "predictor": "max_tokens"}) as llm:
-        served = real.serve(llm, BURST, hints=True)
+def test_known_lengths(asked: real.Asked, stock: real.Outcome, watermark: real.Outcome, weights: Path) -> None:
+    with real.running(weights, {"policy": "svf", **STEADY}) as llm:
+        served = real.serve(llm, asked, hints=True)
         assert real.scheduler(llm).pilot.active
     assert stock.preemptions > 10
     assert served.preemptions == 0
-    assert served.finish.mean() <= 0.6 * stock.finish.mean()
+    assert served.finish.mean() <= 0.6 * min(stock.finish.mean(), watermark.finish.mean())
     assert served.tokens == stock.tokens
 
 
-def test_the_default_does_no_harm(stock: real.Outcome, weights: Path) -> None:
-    """Nothing is known at first, and here prompts say nothing about lengths: no worse than stock, then as now."""
-    with running(weights, {"share": 1.0}) as llm:
-        first = real.serve(llm, BURST)
-        second = real.serve(llm, BURST)
-        assert real.scheduler(llm).pilot.active
-    assert first.tokens == stock.tokens
-    assert second.tokens == stock.tokens
-    assert first.finish.mean() <= stock.finish.mean()
-    assert second.finish.mean() <= stock.finish.mean()
-
-
 @pytest.mark.parametrize("policy", ["load-line", "svf"])
-def test_a_workload_is_learned(policy: str, stock: real.Outcome, weights: Path) -> None:
-    """The predictor ``online`` looks at the prompts; knowing nothing at first, it is no worse than stock even then."""
-    with running(weights, {"policy": policy, "predictor": "online", "share": 1.0}) as llm:
-        first, learned = [real.serve(llm, BURST) for _ in range(2)]
+def test_a_workload_is_learned(policy: str, asked: real.Asked, stock: real.Outcome, weights: Path) -> None:
+    """With the predictor of the default; knowing nothing at first, it is no worse than stock even then."""
+    with real.running(weights, {"policy": policy, **STEADY}) as llm:
+        first, learned = [real.serve(llm, asked) for _ in range(2)]
+        assert real.scheduler(llm).pilot.options.predictor == "online"
         assert real.scheduler(llm).pilot.active
-    assert learned.tokens == stock.tokens
+    assert first.tokens == learned.tokens == stock.tokens
     assert first.finish.mean() <= stock.finish.mean()
     assert learned.finish.mean() <= 0.8 * stock.finish.mean()
 
 
-def test_priority_is_volume_without_a_plug_in(stock: real.Outcome, weights: Path) -> None:
-    """The recipe of the proxy: stock vLLM, priority and a small watermark."""
-    volume = BURST.prompt * BURST.output + BURST.output * (BURST.output + 1) // 2
-    with running(weights, scheduling_policy="priority", watermark=0.02) as llm:
-        served = real.serve(llm, BURST, priorities=volume.tolist())
+def test_the_law_does_no_harm(asked: real.Asked, stock: real.Outcome, weights: Path) -> None:
+    with real.running(weights, {"predictor": "law", **STEADY}) as llm:
+        passes = [real.serve(llm, asked) for _ in range(2)]
+    assert all(served.finish.mean() <= stock.finish.mean() for served in passes)
+
+
+def test_the_proxy_beside_the_plug_in(asked: real.Asked, stock: real.Outcome, weights: Path) -> None:
+    """The same bursts, one after another: both learn, and the plug-in knows prompts again and holds back."""
+    bursts = [asked, asked, real.natural(weights, Burst.of(1))]
+    with real.running(weights, scheduling_policy="priority", watermark=0.02) as llm, behind_proxy(llm) as serve:
+        passed = [serve(burst) for burst in bursts]
+    with real.running(weights, dict(STEADY)) as llm:
+        steered = [real.serve(llm, burst) for burst in bursts]
+    for before, inside in zip(passed, steered, strict=True):
+        assert before.tokens == inside.tokens
+        assert inside.preemptions < before.preemptions
+    assert passed[0].tokens == stock.tokens
+    assert max(before.finish.mean() for before in passed[:2]) <= stock.finish.mean()
+    assert steered[1].finish.mean() < passed[1].finish.mean()
+
+
+def test_priority_is_volume_without_a_plug_in(asked: real.Asked, stock: real.Outcome, weights: Path) -> None:
+    """The recipe of the proxy, were lengths known: stock vLLM, priority and a small watermark."""
+    prompt = np.array([len(ids) for ids in asked.prompts])
+    volume = prompt * asked.output + asked.output * (asked.output + 1) // 2
+    with real.running(weights, scheduling_policy="priority", watermark=0.02) as llm:
+        served = real.serve(llm, asked, priorities=volume.tolist())
     assert served.tokens == stock.tokens
     assert served.finish.mean() <= 0.65 * stock.finish.mean()
 
 
-def test_aborts_leave_nothing_behind(weights: Path) -> None:
-    with running(weights, {"policy": "svf", "predictor": "law", "share": 1.0}) as llm:
+def test_aborts_leave_nothing_behind(asked: real.Asked, weights: Path) -> None:
+    with real.running(weights, dict(STEADY)) as llm:
         engine, scheduler = llm.llm_engine, real.scheduler(llm)
-        names = real.ask(llm, BURST)
+        names = real.ask(llm, asked)
         for _ in range(40):
             engine.step()
         gone = names[::2]
@@ -109,15 +119,15 @@ def test_aborts_leave_nothing_behind(weights: Path) -> None:
         assert scheduler.kv_cache_manager.block_pool.get_num_free_blocks() == real.BLOCKS
 
 
-def test_metrics_are_where_vllms_are(weights: Path) -> None:
+def test_metrics_are_where_vllms_are(asked: real.Asked, weights: Path) -> None:
     from prometheus_client import REGISTRY
 
     def value(name: str) -> float:
         return REGISTRY.get_sample_value(name) or 0.0
 
     before = value("plimsoll:admitted_total"), value("plimsoll:decision_seconds_count")
-    with running(weights, {"policy": "svf", "predictor": "law", "share": 1.0}) as llm:
-        real.serve(llm, Burst.of(2, n=10))
+    with real.running(weights, dict(STEADY)) as llm:
+        real.serve(llm, real.Asked(*(column[:10] for column in asked)))
     assert value("plimsoll:admitted_total") - before[0] >= 10
     assert value("plimsoll:decision_seconds_count") - before[1] > 10
     assert value("plimsoll:output_ratio_count") >= 10

@@ -8,13 +8,16 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from plimsoll.engine.desk import Desk, Hint
+from plimsoll.engine.desk import Desk
+from plimsoll.engine.hint import Hint
 from plimsoll.engine.options import Options
 from plimsoll.errors import InputError, PolicyError
+from plimsoll.policies.load_line import BACKLOG
 from plimsoll.policies.shortest import McSf
 from plimsoll.policies.volume import Svf
 from plimsoll.policy import START, View
 from plimsoll.predict.law import Law
+from plimsoll.predict.online import Online
 
 
 def test_volume_of_a_hint_decides_the_rank() -> None:
@@ -108,6 +111,28 @@ def test_prompts_are_told_apart_once_they_have_been_seen() -> None:
     assert told[0] < 50 < told[1]
 
 
+def test_prompts_that_cannot_be_seen_are_not_one_prompt_that_comes_again() -> None:
+    policy, predictor = Options(policy="svf", predictor="online").load()
+    desk = Desk(policy, predictor, capacity=10**6, block=16)
+    for output in [200] * 100 + [5] * 3:
+        slot = desk.add(30, 0.0, 4000)
+        desk.start(slot, 30)
+        desk.finish(slot, output)
+    assert float(desk.requests[desk.add(30, 0.0, 4000)].predicted) > 100
+
+
+def test_who_gives_up_while_waiting_no_longer_weighs_on_the_others() -> None:
+    desk = Desk(*Options().load(), capacity=10**5, block=16)
+    desk.rank(desk.add(100, 0.0, 50), 0.0)
+    waiting = float(desk._memory[BACKLOG])  # pyright: ignore[reportPrivateUsage]
+    for _ in range(100):
+        slot = desk.add(100, 0.0, 50)
+        desk.rank(slot, 0.0)
+        desk.finish(slot, None)
+    assert waiting > 0
+    assert desk._memory[BACKLOG] == pytest.approx(waiting)  # pyright: ignore[reportPrivateUsage]
+
+
 def test_victims_until_enough_is_free() -> None:
     desk = Desk(Svf(engine=True), None, capacity=64, block=4)
     sizes = [(8, 9), (8, 40), (8, 20)]
@@ -180,9 +205,9 @@ def test_the_default_policy_fits_the_desk() -> None:
 def test_options() -> None:
     environment = {"PLIMSOLL_POLICY": "sjf", "PLIMSOLL_SHARE": "0.5"}
     options = Options.read({"plimsoll": {"policy": "svf:age=20"}}, environment)
-    assert (options.policy, options.share, options.predictor) == ("svf:age=20", 0.5, "law")
+    assert (options.policy, options.share, options.predictor) == ("svf:age=20", 0.5, "online")
     policy, predictor = options.load()
-    assert (policy.age, type(predictor)) == (20, Law)
+    assert (policy.age, type(predictor)) == (20, Online)
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from plimsoll import read_trace
 from plimsoll.engine.flags import behind_proxy, plug_in
 from plimsoll.engine.record import read_log
 from plimsoll.engine.sample import Histogram, lengths, parse, sample
 from plimsoll.errors import InputError
+from plimsoll.formats.write import write_trace
 
 
 def test_the_proxys_log(tmp_path: Path) -> None:
@@ -56,6 +58,30 @@ def test_vllms_own_log(tmp_path: Path) -> None:
     assert trace.prompt.tolist() == [3, 1]
     assert trace.output.tolist() == [3, 4]
     assert trace.more["latency_s"].tolist() == [4, 6]
+
+
+def test_prompts_only_if_asked_for(tmp_path: Path) -> None:
+    log = tmp_path / "vllm.log"
+    log.write_text(VLLM)
+    assert not {"prompt_text", "prompt_ids"} & set(read_log(log).more)
+    kept = read_log(log, prompts=True)
+    assert [ids.tolist() for ids in kept.more["prompt_ids"]] == [[5, 6, 7], [5]]  # not all are there as text
+    log.write_text(VLLM.replace("prompt: None", "prompt: 'it\\'s'"))
+    assert read_log(log, prompts=True).more["prompt_text"].tolist() == ["a, b [1]", "it's"]
+    out = tmp_path / "trace.parquet"
+    write_trace(kept, out)
+    assert [ids.tolist() for ids in read_trace(out).more["prompt_ids"]] == [[5, 6, 7], [5]]
+    log.write_text('{"arrival_s": 1, "prompt_tokens": 1, "output_tokens": 1}')
+    with pytest.raises(InputError, match="holds no prompts"):
+        read_log(log, prompts=True)
+
+
+def test_the_log_of_vllm_0_25(tmp_path: Path) -> None:
+    log = tmp_path / "vllm.log"
+    asked = VLLM.splitlines()[1]
+    given = "Generated response cmpl-a: output: 'so, [1]', output_token_ids: [1, 2, 3], finish_reason: stop"
+    log.write_text(f"{asked}\nINFO 11-20 09:00:05 [request_logger.py:93] {given}\n")
+    assert read_log(log).output.tolist() == [3]
 
 
 @pytest.mark.parametrize(

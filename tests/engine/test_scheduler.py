@@ -141,6 +141,15 @@ def test_a_policy_that_fails_gives_way_to_stock_order(shape: str, bad: str, told
     assert sum("gives way to stock order" in line for line in told) == 1
 
 
+def test_a_predictor_that_fails_gives_way_to_stock_order(shape: str, told: list[str]) -> None:
+    options = settings("svf", predictor=f"{BAD}:Forgets")
+    scheduler = fake.scheduler(shape, 126, Scheduler, additional=options)
+    serve(scheduler, Burst.of(0))
+    assert not scheduler.pilot.active
+    assert fake.free_blocks(scheduler) == 126
+    assert sum("gives way to stock order" in line for line in told) == 1
+
+
 def test_a_policy_that_fails_at_once_is_not_let_in(shape: str, told: list[str]) -> None:
     scheduler = fake.scheduler(shape, 126, Scheduler, additional=settings(f"{BAD}:Hopeless"))
     assert scheduler.pilot is None
@@ -157,13 +166,13 @@ def test_after_giving_way_the_order_is_first_come_first_served(shape: str) -> No
     assert served.finish.tolist() == stock.finish.tolist()
 
 
-def test_decisions_that_take_too_long_give_way(shape: str, monkeypatch: Any) -> None:
-    import plimsoll.engine.pilot as pilot
-
-    monkeypatch.setattr(pilot, "_WINDOW_S", 0.0)
-    scheduler = fake.scheduler(shape, 126, Scheduler, additional=settings("svf", share=1e-9))
+def test_a_policy_that_is_too_slow_gives_way(shape: str, monkeypatch: Any, told: list[str]) -> None:
+    monkeypatch.setattr("plimsoll.engine.pilot._WINDOW_S", 0.1)
+    scheduler = fake.scheduler(shape, 126, Scheduler, additional=settings(f"{BAD}:Slow", share=0.1))
     serve(scheduler, Burst.of(0))
     assert not scheduler.pilot.active
+    assert fake.free_blocks(scheduler) == 126
+    assert sum("of the time, more than 10%" in line for line in told) == 1
 
 
 def test_a_policy_that_refuses_everybody_gets_nobody_stuck(shape: str) -> None:
@@ -224,19 +233,41 @@ def test_why(shape: str, tmp_path: Any) -> None:
     assert scheduler.pilot.journal.why(told[0]["request"])
 
 
-POLICIES = ("svf", "svf:engine=1", "fcfs", "mc-sf", "sjf")
+def test_preemptions_avoided(shape: str) -> None:
+    """Known lengths and no preemption: most of those that stock makes were avoided by holding."""
+    from prometheus_client import REGISTRY
+
+    def avoided() -> float:
+        return REGISTRY.get_sample_value("plimsoll:avoided_total") or 0.0
+
+    burst = Burst.of(0)
+    stock = serve(fake.scheduler(shape, 126), burst)
+    before = avoided()
+    served = serve(fake.scheduler(shape, 126, Scheduler, additional=settings("mc-benchmark")), burst, burst.output)
+    assert served.preemptions == 0
+    assert avoided() - before > 0.2 * stock.preemptions
 
 
-@pytest.mark.parametrize("policy", POLICIES)
+ARMS = {
+    "load-line": "online",
+    "svf": "max_tokens",
+    "svf:engine=1": "max_tokens",
+    "fcfs": "max_tokens",
+    "mc-sf": "law",
+}
+
+
+@pytest.mark.parametrize("policy", ARMS)
 def test_fuzz(shape: str, policy: str) -> None:
     """Arrivals, finishes, aborts and preemptions at random; the desk always knows who runs and what they hold."""
-    rng = np.random.default_rng(POLICIES.index(policy))
+    rng = np.random.default_rng(list(ARMS).index(policy))
     blocks = 60
-    scheduler = fake.scheduler(shape, blocks, Scheduler, budget=128, additional=settings(policy))
+    options = settings(policy, predictor=ARMS[policy])
+    scheduler = fake.scheduler(shape, blocks, Scheduler, budget=128, additional=options)
     desk, pilot = scheduler.pilot.desk, scheduler.pilot
     lengths: dict[str, int] = {}
     arrived = finished = aborted = preempted = 0
-    for step in range(FUZZ_STEPS // len(POLICIES)):
+    for step in range(FUZZ_STEPS // len(ARMS)):
         for _ in range(rng.poisson(0.12 if step % 2000 < 1500 else 0.0)):
             output = int(min(rng.lognormal(3, 1) + 1, 200))
             hint = {"predicted_output_tokens": float(rng.lognormal(3, 1))} if rng.random() < 0.3 else {}

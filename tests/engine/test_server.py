@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,9 @@ import pytest
 pytest.importorskip("vllm", reason="the environment of the real engines is absent (tests/engine/setup)")
 
 import httpx
+
+from plimsoll.engine.record import read_log
+from plimsoll.engine.sample import sample
 
 from . import real, server
 from .burst import Burst
@@ -83,27 +87,35 @@ def streamed(url: str) -> None:
     assert len(tokens) == 12
 
 
+SOAK_S = 120.0
+
+
 async def soak(url: str, n: int) -> int:
-    """Many short requests, one in twenty of which the client gives up; how many of the others were not answered."""
+    """An hour of short requests in two minutes, in waves; one client in twenty gives up.
+
+    Returns how many of the others were not answered in full.
+    """
     rng = np.random.default_rng(5)
-    lost, gate = 0, asyncio.Semaphore(96)
+    lost = 0
+    even = rng.random(n) * SOAK_S
+    arrivals = np.sort(even + SOAK_S / 40 * np.sin(even * 8 * np.pi / SOAK_S))  # four busy times, four quiet ones
     async with httpx.AsyncClient(timeout=600, limits=ANEW) as client:
 
-        async def one(prompt: int, output: int, patience: float | None) -> None:
+        async def one(at: float, prompt: int, output: int, patience: float | None) -> None:
             nonlocal lost
-            async with gate:
-                ask = client.post(f"{url}/v1/completions", json=body([3] * prompt, output))
-                try:
-                    answer = await asyncio.wait_for(ask, patience)
-                except TimeoutError:
-                    return
-                tokens = answer.json()["choices"][0]["token_ids"] if answer.status_code == 200 else []
-                lost += len(tokens) != output
+            await asyncio.sleep(max(0.0, at))
+            ask = client.post(f"{url}/v1/completions", json=body([3] * prompt, output))
+            try:
+                answer = await asyncio.wait_for(ask, patience)
+            except TimeoutError:
+                return
+            tokens = answer.json()["choices"][0]["token_ids"] if answer.status_code == 200 else []
+            lost += len(tokens) != output
 
         async with asyncio.TaskGroup() as group:
-            for _ in range(n):
+            for at in arrivals:
                 patience = 0.05 if rng.random() < 0.05 else None
-                group.create_task(one(int(rng.integers(4, 120)), int(rng.integers(1, 40)), patience))
+                group.create_task(one(at, int(rng.integers(4, 120)), int(rng.integers(1, 40)), patience))
     for _ in range(100):
         if metric(url, "vllm:num_requests_running") == metric(url, "vllm:num_requests_waiting") == 0:
             break
@@ -121,8 +133,22 @@ def test_the_proxy_before_a_stock_server_that_restarts(weights: Path, tmp_path: 
             assert passed == straight
             streamed(before)
         assert httpx.post(f"{before}/v1/completions", json=body([5], 1)).status_code == 502
-        with server.vllm(weights, tmp_path / "log", *flags, port=port):
-            assert asyncio.run(burst_of(before, burst)) == straight
+        logged = (*flags, "--enable-log-requests", "--enable-log-outputs")
+        with server.vllm(weights, tmp_path / "again", *logged, port=port, VLLM_LOGGING_LEVEL="DEBUG") as url:
+            answers: list[Any] = []
+
+            def meanwhile(seconds: float) -> None:
+                if not answers:
+                    answers.extend(asyncio.run(burst_of(before, burst)))
+                time.sleep(seconds)
+
+            seen = sample(f"{url}/metrics", 5.0, wait=meanwhile)
+            assert answers == straight
+    own = read_log(tmp_path / "again", prompts=True)
+    assert sorted(zip(own.prompt, own.output, strict=True)) == sorted(zip(*burst, strict=True))
+    assert sorted(map(list, own.more["prompt_ids"])) == sorted(real.prompts(burst))
+    assert len(seen) == 40
+    assert (seen.prompt.sum(), seen.output.sum()) == pytest.approx((burst.prompt.sum(), burst.output.sum()), abs=40)
     rows = [json.loads(line) for line in requests.read_text().splitlines()]
     whole = [row for row in rows if row["status"] == 200]
     assert len(whole) == 81

@@ -21,6 +21,8 @@ from .burst import Burst
 
 pytestmark = pytest.mark.engine
 
+BAD = Path(__file__).with_name("bad.py")
+
 
 class Served(NamedTuple):
     """Tokens of each request, the step in which it finished, and the order of finishing."""
@@ -54,7 +56,7 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     return seen
 
 
-def serve(model: Any, kind: str, burst: Burst, steps: dict[str, int]) -> Served:
+def serve(model: Any, kind: str, burst: Burst, steps: dict[str, int], steered: bool = True) -> Served:
     """The burst to its end; requests are queued before the first batch."""
     steps["now"] = 0
     config = ContinuousBatchingConfig(
@@ -80,7 +82,8 @@ def serve(model: Any, kind: str, burst: Burst, steps: dict[str, int]) -> Served:
     scheduler = manager.batch_processor.scheduler
     assert not scheduler.active_requests
     if kind != "fifo":
-        assert scheduler._steered
+        assert scheduler._steered == steered
+    if kind != "fifo" and steered:
         assert scheduler._desk.k == 0
         assert not scheduler._slots
     manager.stop(block=True)
@@ -107,7 +110,16 @@ def test_one_at_a_time_in_the_policys_order(model: Any, steps: dict[str, int]) -
     assert serve(model, register("sjf"), burst, steps).order == [1, 3, 0, 2]
 
 
-def test_a_law_is_learned(model: Any, steps: dict[str, int]) -> None:
+@pytest.mark.parametrize(("policy", "predictor"), [("svf", "law"), ("load-line", "online")])
+def test_lengths_are_learned(model: Any, steps: dict[str, int], policy: str, predictor: str) -> None:
     burst = Burst.of(1, n=30)
-    served = serve(model, register("svf", predictor="law", name="learning"), burst, steps)
+    served = serve(model, register(policy, predictor, name="learning"), burst, steps)
     assert [len(answer) for answer in served.tokens] == burst.output.tolist()
+
+
+@pytest.mark.parametrize("bad", ["Raises", "Muddled"])
+def test_a_policy_that_fails_gives_way_to_fifo(model: Any, steps: dict[str, int], bad: str, caplog: Any) -> None:
+    burst = Burst.of(2, n=20)
+    served = serve(model, register(f"{BAD}:{bad}"), burst, steps, steered=False)
+    assert [len(answer) for answer in served.tokens] == burst.output.tolist()
+    assert sum("gives way to FIFO" in line for line in caplog.messages) == 1

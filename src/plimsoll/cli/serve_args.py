@@ -27,7 +27,7 @@ def serve_args(
     Parameters
     ----------
     policy : policy of the plug-in; load-line if not given, stock switches it off.
-    predictor : predictor of the plug-in; law if not given.
+    predictor : predictor of the plug-in; online if not given.
     proxy : flags for an engine behind `plimsoll proxy` instead of the plug-in.
     engine : vllm or sglang (behind the proxy).
     watermark : share of KV blocks that vLLM keeps free when it admits, behind the proxy.

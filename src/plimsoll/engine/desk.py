@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,20 +24,13 @@ from ..policy.view import BATCH, INT, INTS, REQUEST, REQUESTS, RUNNING, Columns,
 from ..predict.belief import one_kind
 from ..predict.survival import step as certain
 from ..trace import Trace
+from .hint import Hint
 
 _ROOM = 64  # requests at first; grows by doubling
 _REFUSED = {
     "limit": "takes requests back after a while, which needs the simulator",
     "select": "chooses who takes part in a step, which needs the simulator",
 }
-
-
-class Hint(NamedTuple):
-    """What a client says about the length of an answer, output tokens; None where it does not say."""
-
-    tokens: float | None = None
-    lower: float | None = None
-    upper: float | None = None
 
 
 class Desk:
@@ -77,7 +70,9 @@ class Desk:
         self._unheld = 0 if late else 1
         self.chooses_victims = has(policy, "evict")
         self.learns = has(predictor, "predict") or has(predictor, "learn")
-        self._rank, self._admit, self._evict = (ask(policy, hook, compiled) for hook in ("rank", "admit", "evict"))
+        self._rank, self._admit, self._evict, self._leave = (
+            ask(policy, hook, compiled) for hook in ("rank", "admit", "evict", "leave")
+        )
         self._predict, self._learn = (ask(predictor, hook, compiled) for hook in ("predict", "learn"))
         self._p = parameters(policy)
         self._q = parameters(predictor) if self.learns else np.zeros(1)
@@ -135,7 +130,7 @@ class Desk:
         arrival, now : seconds on one clock.
         most : most output tokens that the request allows.
         hint : what the client says about its length.
-        ids : the prompt's token ids, for predictors that look at them.
+        ids : the prompt's token ids, for predictors that look at them; none where it cannot be seen.
 
         Returns
         -------
@@ -213,7 +208,9 @@ class Desk:
 
     def finish(self, i: int, output: int | None, now: float = 0.0) -> None:
         """Request i is gone: finished with ``output`` tokens, or aborted (None), of which nothing is learned."""
-        self.k = _remove(self.running, self.k, i)
+        running, self.k = self.k, _remove(self.running, self.k, i)
+        if output is None and self.k == running:
+            self._leave(self._view(now), self._p, i)
         if output is not None and self.learns:
             self._learn(self._history(now), self._q, i, output)
         self._free.append(i)
@@ -272,7 +269,7 @@ class Desk:
 def _alone(prompt: int, ids: Sequence[int]) -> Trace:
     """One request as a trace, as far as it is known when it arrives."""
     column = np.empty(1, object)
-    column[0] = list(ids) or [0]  # a prompt that cannot be seen is one word
+    column[0] = ids
     return Trace(np.zeros(1), np.array([prompt]), np.ones(1, np.int64), more={"prompt_ids": column})
 
 

@@ -29,6 +29,7 @@ def metrics() -> dict[str, Any]:
                 "plimsoll:held", "Requests that fitted at that moment and were held at the head of the queue."
             ),
             preempted=Counter("plimsoll:preempted", "Preemptions made."),
+            avoided=Counter("plimsoll:avoided", "Preemptions that would have come had held requests started."),
             spared=Counter(
                 "plimsoll:spared", "Steps in which the policy chose another victim than the newest request."
             ),

@@ -35,7 +35,7 @@ class Options:
     """
 
     policy: str = DEFAULT_POLICY
-    predictor: str = "law"
+    predictor: str = "online"
     threshold: int = 256
     share: float = 0.1
     explain: Path | None = None

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
 from collections.abc import Iterable
 from typing import Any
 
 from ..policy.protocol import RERANK, SKIP, START
-from .desk import Desk, Hint
+from .avoided import Avoided
+from .desk import Desk
+from .hint import read_hint
 from .journal import Journal
 from .options import Options
 from .waiting import Waiting
@@ -31,7 +32,7 @@ class Seat:
         self.number = number  # at the desk
         self.preemptions = 0
         self.running = False  # at the desk
-        self.held = False  # already explained
+        self.held = ""  # why, as told last
         self.started_s: float | None = None
 
 
@@ -58,6 +59,7 @@ class Pilot:
         self._most = getattr(scheduler, "max_num_active_reqs", scheduler.max_num_running_reqs)
         self._seats: dict[str, Seat] = {}
         self._popped: list[Any] = []  # in this step
+        self._avoided = Avoided()
         self._behind: dict[str, Any] = {}  # running, with prompt tokens still to compute
         self._let_in: str | None = None  # the head that may start, until it does or the step ends
         self._head: str | None = None  # who was refused …
@@ -78,7 +80,8 @@ class Pilot:
             if self._zero_s is None:
                 self._zero_s = request.arrival_time
             arrival = request.arrival_time - self._zero_s
-            hint = read_hint(request, self.options.threshold)
+            params = request.sampling_params
+            hint = read_hint((params and params.extra_args) or {}, self.options.threshold)
             ids = request.prompt_token_ids or ()
             number = self.desk.add(request.num_prompt_tokens, arrival, request.max_tokens, hint, ids, self._now())
             self._seats[request.request_id] = Seat(number)
@@ -94,6 +97,7 @@ class Pilot:
         began = time.perf_counter()
         seat = self._seats.pop(request.request_id, None)
         self._behind.pop(request.request_id, None)
+        self._avoided.let_go(request.request_id)
         if seat is None:
             return
         try:
@@ -227,6 +231,7 @@ class Pilot:
         if len(running) != self.desk.k:
             self._resync()
         self.journal.gauge("waiting", len(self.queue))
+        self.journal.count("avoided", self._avoided.count(self._free(), self.desk.step))
 
     def popped(self, request: Any) -> None:
         """The scheduler took the head: it most likely runs from this step on."""
@@ -242,7 +247,8 @@ class Pilot:
                 yield requests[new.req_id]
 
     def _seat(self, request: Any, seat: Seat) -> None:
-        seat.running, seat.held = True, False
+        seat.running, seat.held = True, ""
+        self._avoided.let_go(request.request_id)
         seat.started_s = self._now() if seat.started_s is None else seat.started_s
         self.desk.start(seat.number, request.num_tokens)
         self._behind[request.request_id] = request
@@ -304,23 +310,25 @@ class Pilot:
         return time.time() - (self._zero_s or 0.0)
 
     def _explain_hold(self, request: Any, seat: Seat, free: int, verdict: int) -> None:
-        if seat.held:
+        context, predicted = request.num_tokens, float(self.desk.requests[seat.number].predicted)
+        reason = "would fit now, but not to the end" if context <= free else "does not fit now"
+        if seat.held == reason:
             return
-        seat.held = True
-        told = self.desk.requests[seat.number]
-        context = request.num_tokens
+        seat.held = reason
         if context <= free:
+            left = predicted - request.num_output_tokens
+            self._avoided.hold(request.request_id, context, left, self.desk.step)
             self.journal.count("held")
         self.journal.tell(
             request.request_id,
             "held",
             step=self.desk.step,
             context=context,
-            predicted=round(float(told.predicted), 1),
+            predicted=round(predicted, 1),
             free_tokens=free,
             running=self.desk.k,
             ask_again_in_steps=verdict if 0 < verdict < 1 << 32 else None,
-            reason="would fit now, but not to the end" if context <= free else "does not fit now",
+            reason=reason,
         )
 
     def _log(self, request: Any, seat: Seat, output: int) -> None:
@@ -365,28 +373,6 @@ class Pilot:
         self.queue.gate = None
         self.queue.bring_back()
         self.queue.reorder()
-
-
-def read_hint(request: Any, threshold: int) -> Hint | None:
-    """What ``extra_args`` (``vllm_xargs`` in the OpenAI API) says about the length; nonsense is passed over."""
-    params = request.sampling_params
-    given = (params.extra_args or {}) if params is not None else {}
-    tokens, lower, upper, bit = (
-        _number(given.get(f"predicted_output_{name}")) for name in ("tokens", "lower", "upper", "bit")
-    )
-    if bit is not None:
-        lower, upper = (threshold + 1.0, upper) if bit else (lower, float(threshold))
-    if tokens is None and lower is None and upper is None:
-        return None
-    return Hint(tokens, lower, upper)
-
-
-def _number(value: Any) -> float | None:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return None
-    return number if math.isfinite(number) and number >= 0 else None
 
 
 def _context(request: Any) -> int:

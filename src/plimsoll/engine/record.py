@@ -1,7 +1,8 @@
-"""A trace from what a running engine leaves behind: lengths, times and client numbers, never text."""
+"""A trace from what a running engine leaves behind: lengths, times and client numbers; prompts only if asked for."""
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections.abc import Iterable
@@ -15,18 +16,23 @@ from ..errors import InputError
 from ..trace import Trace
 
 _LINE = re.compile(r"(?:DEBUG|INFO) (\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?) ")
-_ASKED = re.compile(r"Request (\S+) details: prompt: .*prompt_token_ids: (\[[\d, ]*\]), prompt_embeds")
-_GIVEN = re.compile(r"Generated response (\S+?)( \(streaming (?:delta|complete)\))? details: .*?(\[[\d, ]*\])")
+_ASKED = re.compile(r"Request (\S+) details: prompt: (.*), prompt_token_ids: (\[[\d, ]*\]), prompt_embeds")
+_GIVEN = re.compile(  # the second form is that of vLLM 0.25
+    r"Generated response (\S+?)( \(streaming (?:delta|complete)\))?"
+    r"(?: details:|: output: .*,) output_token_ids: (\[[\d, ]*\])"
+)
 _KEPT = ("latency_s", "first_byte_s", "wait_s", "preemptions")
 
 
-def read_log(path: Path) -> Trace:
+def read_log(path: Path, prompts: bool = False) -> Trace:
     """The requests of a log that were answered in full, by arrival.
 
     Parameters
     ----------
     path : the log of ``plimsoll proxy --log`` or of the vLLM plug-in (JSON lines), or vLLM's own log with
         ``--enable-log-requests --enable-log-outputs`` at level DEBUG.
+    prompts : keep the prompts, which vLLM's own log alone holds: as ``prompt_text`` where all are there as text,
+        else as ``prompt_ids``.
 
     Returns
     -------
@@ -35,13 +41,16 @@ def read_log(path: Path) -> Trace:
     Raises
     ------
     InputError
-        If the file cannot be read, or a line is broken, or no request is in it.
+        If the file cannot be read, or a line is broken, or no request is in it, or no prompt that is asked for.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read: {error}") from error
-    rows = _from_json(path, lines) if lines and lines[0].startswith("{") else _from_vllm(lines)
+    ours = bool(lines) and lines[0].startswith("{")
+    if ours and prompts:
+        raise InputError(f"{path}: holds no prompts; only vLLM's own log does")
+    rows = _from_json(path, lines) if ours else _from_vllm(lines, prompts)
     if not rows:
         raise InputError(f"{path}: no finished request; vLLM's own log needs level DEBUG and both log flags")
     return _trace(sorted(rows, key=lambda row: row["arrival_s"]), path.stem)
@@ -64,15 +73,17 @@ def _from_json(path: Path, lines: list[str]) -> list[dict[str, Any]]:
     return rows
 
 
-def _from_vllm(lines: Iterable[str]) -> list[dict[str, Any]]:
-    """Token ids are counted, not kept. The log has no year, which differences do not need."""
+def _from_vllm(lines: Iterable[str], prompts: bool) -> list[dict[str, Any]]:
+    """Token ids are counted. The log has no year, which differences do not need."""
     asked: dict[str, dict[str, Any]] = {}
     for line in lines:
         stamp = _LINE.search(line)
         if not stamp:
             continue
         if found := _ASKED.search(line):
-            asked[found[1]] = {"arrival_s": _seconds(stamp[1]), "prompt_tokens": _ids(found[2]), "output_tokens": 0}
+            asked[found[1]] = {"arrival_s": _seconds(stamp[1]), "prompt_tokens": _ids(found[3]), "output_tokens": 0}
+            if prompts:
+                asked[found[1]] |= {"prompt_text": _text(found[2]), "prompt_ids": np.array(json.loads(found[3]), int)}
         elif (found := _GIVEN.search(line)) and (row := asked.get(found[1])):
             whole = found[2] is not None and "complete" in found[2]
             row["output_tokens"] = _ids(found[3]) + (0 if whole else row["output_tokens"])
@@ -89,6 +100,14 @@ def _ids(text: str) -> int:
     return text.count(",") + 1 if len(text) > 2 else 0
 
 
+def _text(quoted: str) -> str | None:
+    """The prompt as Python prints it; None where the request had none as text."""
+    try:
+        return ast.literal_eval(quoted)
+    except (SyntaxError, ValueError):
+        return None
+
+
 def _trace(rows: list[dict[str, Any]], name: str) -> Trace:
     arrival = np.array([row["arrival_s"] for row in rows], np.float64)
     prompt = np.array([row["prompt_tokens"] for row in rows], np.int64)
@@ -99,4 +118,10 @@ def _trace(rows: list[dict[str, Any]], name: str) -> Trace:
         for key in _KEPT
         if all(key in row for row in rows)
     }
+    for key in ("prompt_text", "prompt_ids"):
+        if all(row.get(key) is not None for row in rows):
+            more[key] = np.empty(len(rows), object)
+            for at, row in enumerate(rows):
+                more[key][at] = row[key]
+            break
     return Trace(arrival - arrival[0], prompt, output, name, client=client if client.any() else None, more=more)

@@ -11,6 +11,7 @@ start yet.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -18,7 +19,8 @@ from transformers.generation.continuous_batching.requests import RequestStatus
 from transformers.generation.continuous_batching.scheduler import SCHEDULER_MAPPING, FIFOScheduler
 
 from ..policy.protocol import SKIP, START
-from .desk import Desk, Hint
+from .desk import Desk
+from .hint import Hint
 from .options import Options
 from .waiting import Waiting
 
@@ -77,6 +79,7 @@ class _PolicyScheduler(FIFOScheduler):
         self._waits: dict[str, Any] = {}
         self._running: dict[str, Any] = {}
         self._retry: tuple[str, float] = ("", 0.0)
+        self._zero_s = time.perf_counter()  # the clock of created_time
         self._steered = True
 
     def add_waiting_request(self, state: Any) -> None:
@@ -104,8 +107,11 @@ class _PolicyScheduler(FIFOScheduler):
 
     # ---- the desk
 
+    def _now(self) -> float:
+        return time.perf_counter() - self._zero_s
+
     def _place(self, state: Any) -> float:
-        return self._desk.rank(self._slots[state.request_id], state.created_time)
+        return self._desk.rank(self._slots[state.request_id], self._now())
 
     def _join(self, state: Any) -> None:
         """A request arrives, or comes back after an eviction with what it has made as part of its prompt."""
@@ -113,8 +119,10 @@ class _PolicyScheduler(FIFOScheduler):
         if slot is None:
             most = min(state._new_tokens_limit, 1 << 30)
             prompt = len(state.initial_tokens)
-            hint = self.hint(state)
-            self._slots[state.request_id] = self._desk.add(prompt, state.created_time, most, hint)
+            arrival = state.created_time - self._zero_s
+            ids = state.initial_tokens
+            slot = self._desk.add(prompt, arrival, most, self.hint(state), ids, self._now())
+            self._slots[state.request_id] = slot
         elif state.request_id in self._running:
             del self._running[state.request_id]
             self._desk.evict(slot, _generated(state))
@@ -139,7 +147,7 @@ class _PolicyScheduler(FIFOScheduler):
         slot = self._slots.pop(name, None)
         if slot is not None:
             self._running.pop(name, None)
-            self._desk.finish(slot, output)
+            self._desk.finish(slot, output, self._now())
             if name in self._waits:
                 self._queue.leave(self._waits.pop(name))
             self._retry = ("", 0.0)
@@ -156,8 +164,8 @@ class _PolicyScheduler(FIFOScheduler):
             name, until = self._retry
             if state.request_id == name and desk.step < until:
                 break
-            verdict = START if desk.k == 0 else desk.admit(slot, free * desk.block, state.created_time)
-            if verdict == START:
+            verdict = desk.admit(slot, free * desk.block, self._now())
+            if verdict == START or desk.k == 0:  # with nobody running, holding the head could hold it for ever
                 del self._waits[queue.take().request_id]
                 chosen.append(state)
                 desk.start(slot, context)

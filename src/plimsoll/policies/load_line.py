@@ -110,6 +110,11 @@ class LoadLine(NamedTuple):
         view.columns[i, OWN_VOLUME] = 0.0
         return START
 
+    def leave(self, view: View, i: int) -> None:
+        """What a request that gives up was worth no longer waits."""
+        if view.columns[i, OWN_VOLUME] > 0.0:
+            wait_with(view, i, -view.columns[i, OWN_VOLUME])
+
     def evict(self, view: View, out: Any) -> int:
         """The cheapest request whose memory is enough, else the largest; never the one longest in memory.
 

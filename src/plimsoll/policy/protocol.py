@@ -95,6 +95,10 @@ def wake(view: View, p: Columns) -> float:
     return NEVER
 
 
+def leave(view: View, p: Columns, i: int) -> None:
+    """Nothing to put right: request i has given up while it waited, which happens in engines only."""
+
+
 def predict(history: History, p: Columns, i: int) -> None:
     """Nothing to add: all predictions were made before the run."""
 
@@ -110,11 +114,12 @@ SIGNATURES = {
     "limit": INT(VIEW, FLOATS, INT),
     "select": INT(VIEW, FLOATS, INTS),
     "wake": FLOAT(VIEW, FLOATS),
+    "leave": types.void(VIEW, FLOATS, INT),
     "predict": types.void(HISTORY, FLOATS, INT),
     "learn": types.void(HISTORY, FLOATS, INT, INT),
 }
 DEFAULTS: dict[str, Callable[..., Any]] = {
-    f.__name__: f for f in (rank, admit, evict, limit, select, wake, predict, learn)
+    f.__name__: f for f in (rank, admit, evict, limit, select, wake, leave, predict, learn)
 }
 _CASTS = {int: "int(p[{}])", float: "p[{}]", bool: "p[{}] != 0.0"}
 _compiled: dict[tuple[type, str, bool], Callable[..., Any]] = {}

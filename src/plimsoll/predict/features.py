@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import zlib
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +16,7 @@ from .embed import embedding
 BUCKETS = 1 << 14
 HEAD, TAIL = 4000, 2000  # characters of a prompt that are read: its beginning and its end
 SAMPLING = ("temperature", "top_p", "top_k", "max_tokens")
+PROMPTS = ("prompt_text", "prompt_ids")  # columns that hold prompts, text or lists of token ids
 NAMED = ("model", "responder", "client_name")  # columns that tell whose answers these are, by name
 COUNTS = (
     "characters",
@@ -91,7 +92,7 @@ def rows(of: Features, chosen: Ints) -> Features:
 
 def prompts(trace: Trace) -> Sequence[Any]:
     """The prompts as text, or as lists of token ids; empty text where the trace has neither."""
-    for column in ("prompt_text", "prompt_ids"):
+    for column in PROMPTS:
         if column in trace.more:
             return ["" if prompt is None else prompt for prompt in trace.more[column]]
     return [""] * len(trace)
@@ -105,15 +106,21 @@ def groups(trace: Trace) -> list[str]:
     return [str(code) for code in trace.client] if trace.client is not None else [""] * len(trace)
 
 
-def grams(prompt: Any) -> list[str]:
+def grams(prompt: Any) -> Iterator[str]:
     """Words and pairs of neighbouring words of a prompt, in order; a long one is read at both ends."""
     if isinstance(prompt, str):
-        words = _WORD.findall(_excerpt(prompt).lower())
+        words = (word[0] for word in _WORD.finditer(_excerpt(prompt).lower()))
     else:
-        ids = list(prompt)
-        words = [str(token) for token in (ids if len(ids) <= HEAD else ids[: HEAD // 2] + ids[-HEAD // 2 :])]
-    pairs = [f"{one} {other}" for one, other in pairwise(words)]
-    return [gram for both in zip(words, [*pairs, ""], strict=False) for gram in both if gram]
+        half = HEAD // 2
+        words = map(str, prompt if len(prompt) <= HEAD else itertools.chain(prompt[:half], prompt[-half:]))
+    last = None
+    for word in words:
+        if last is not None:
+            yield last
+            yield f"{last} {word}"
+        last = word
+    if last is not None:
+        yield last
 
 
 def bucket(gram: str) -> int:

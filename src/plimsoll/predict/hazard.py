@@ -6,6 +6,7 @@ Everything works on bare arrays, compiled, at the cost of one pass over the grid
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
@@ -112,9 +113,12 @@ def bucket_of(prompt: int, buckets: int) -> int:
     return min(int(math.log2(max(prompt, 1)) / 2.0), buckets - 1)
 
 
+@functools.cache
 def start_curve(median: float, sigma: float, scale: float) -> Floats:
-    """A lognormal curve to start from, shape (POINTS,): median tokens, log deviation, scale tokens."""
+    """A lognormal curve to start from, shape (POINTS,), read only: median tokens, log deviation, scale tokens."""
     tail = [
         math.erfc(math.log(ratio * scale / median) / sigma / math.sqrt(2.0)) / 2 if ratio > 0 else 1.0 for ratio in GRID
     ]
-    return np.array(tail)
+    curve = np.array(tail)
+    curve.flags.writeable = False
+    return curve

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import zlib
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ..jit import njit
 from ..trace import Floats, Trace
 from .belief import Belief, require
-from .features import BUCKETS, features, prompts
+from .features import BUCKETS, PROMPTS, bucket, grams, groups, prompts
 from .hazard import censor, observe, quantile_of, renew, start_curve
 from .linear import CELLS, GROUPS, START, base, base_learn, linear, linear_learn
 from .repeats import PLACES, fingerprint, recall, remember
@@ -60,7 +60,9 @@ class Online(NamedTuple):
         require(0.01 <= self.coverage <= 0.99, "online", "coverage", self.coverage, "in [0.01, 0.99]")
         n = len(trace)
         start = start_curve(1.0, SIGMA, 1.0)
-        laws = np.concatenate([np.ones(ROWS), np.zeros(ROWS), start, np.zeros((ROWS + 1) * POINTS)])
+        memory = np.zeros(LAWS + 2 * ROWS + (ROWS + 2) * POINTS + 2)
+        memory[LAWS : LAWS + ROWS] = 1.0
+        memory[LAWS + 2 * ROWS : LAWS + 2 * ROWS + POINTS] = start
         return Belief(
             np.full(n, math.exp(START)),
             np.full(n, KINDS, np.int64),
@@ -68,7 +70,7 @@ class Online(NamedTuple):
             np.ones(n),
             np.full(n, np.inf),
             columns=columns(trace),
-            memory=np.concatenate([np.zeros(LAWS), laws, np.zeros(2)]),
+            memory=memory,
         )
 
     def predict(self, history: History, i: int) -> None:
@@ -145,17 +147,28 @@ def count_in(history: History, k: int, ratio: float, half_life: float) -> None:
 
 
 def columns(trace: Trace) -> Floats:
-    """What ``Online`` keeps of each request, shape (n, c): its prediction, its group, its first n-grams."""
-    of = features(trace)
-    n, sizes = len(trace), np.minimum(np.diff(of.start), SLOTS)
-    slots = SLOTS if len(of.gram) else 0
-    table = np.full((n, GRAM + slots), -1.0)
-    table[:, SAID] = 0.0
-    table[:, PROMPT] = [fingerprint(prompt, name) for prompt, name in zip(prompts(trace), of.group, strict=True)]
-    table[:, GROUP] = [group_code(name) for name in of.group]
-    place = np.arange(slots)[None, :] < sizes[:, None]
-    table[:, GRAM:][place] = of.gram[(of.start[:-1, None] + np.arange(slots)[None, :])[place]]
+    """What ``Online`` keeps of each request, shape (n, c): its prediction, its group, its first n-grams.
+
+    Without a column of prompts there is no place for n-grams.
+    """
+    asked, names = prompts(trace), groups(trace)
+    seen = any(column in trace.more for column in PROMPTS)
+    table = np.full((len(trace), GRAM + (SLOTS if seen else 0)), -1.0)
+    for row, prompt, name in zip(table, asked, names, strict=True):
+        row[SAID], row[GROUP], row[PROMPT] = 0.0, group_code(name), fingerprint(prompt, name)
+        found = first_grams(prompt)
+        row[GRAM : GRAM + len(found)] = found
     return table
+
+
+def first_grams(prompt: Any) -> list[int]:
+    """The first SLOTS different n-grams of a prompt, hashed; what comes after them is not read."""
+    found: dict[int, None] = {}
+    for gram in grams(prompt):
+        found[bucket(gram)] = None
+        if len(found) == SLOTS:
+            break
+    return list(found)
 
 
 def group_code(name: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from array import array
 from typing import Any
 
 from ..jit import njit
@@ -17,8 +18,9 @@ def fingerprint(prompt: Any, group: str) -> float:
     """That of a prompt, text or token ids, sent to this model or by this client; 0 of one that is empty."""
     if len(prompt) == 0:
         return 0.0
-    text = prompt if isinstance(prompt, str) else " ".join(map(str, prompt))
-    return 1.0 + zlib.crc32(f"{group}\0{text}".encode("utf-8", "replace"))
+    whose = zlib.crc32(f"{group}\0".encode("utf-8", "replace"))
+    what = prompt.encode("utf-8", "replace") if isinstance(prompt, str) else array("q", prompt).tobytes()
+    return 1.0 + zlib.crc32(what, whose)
 
 
 @njit()
