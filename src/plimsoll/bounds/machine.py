@@ -58,7 +58,7 @@ def least_seconds(trace: Trace, host: Any) -> Floats:
     host : rounds, iterations, serving, or a fleet; of separate stages, the one that has more to do.
     """
     if isinstance(host, Iterations):
-        return trace.volume * float(decode_base(host.law, 1) / host.capacity + host.law[0])
+        return trace.volume.astype(np.float64) * float(decode_base(host.law, 1) / host.capacity + host.law[0])
     if isinstance(host, Serving):
         return dearest(amounts(trace, host), [host])
     if isinstance(host, Fleet):
