@@ -58,7 +58,10 @@ class LoadLine(NamedTuple):
     ranges = {"fair": (0, 1)}
     predictor = "law"
     uses = "law of the length"
-    guarantee = "at each admission, P(overflow at horizon h, nobody else starting) ≤ (h + idle)/(h + idle + price)"
+    guarantee = (
+        "at each admission, P(overflow at horizon h, nobody else starting) ≤ (h + idle)/(h + idle + price), up to the "
+        "error of a normal sum: independent lengths, the right law"
+    )
     source = "ours: docs/load-line.md"
 
     def plan(self, requests: Columns, capacity: int, rng: np.random.Generator) -> Plan:

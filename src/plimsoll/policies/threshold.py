@@ -43,7 +43,10 @@ class Wait(NamedTuple):
 
     ranges = {"types": (1, 64), "threshold": (0.0, inf), "share": (0.0, 1.0), "timeout": (0.0, inf)}
     uses = "type"
-    guarantee = "no eviction and memory ≤ M^π; throughput gap O((ζT)^−½) as arrivals and speed scale by ζ"
+    guarantee = (
+        "no eviction and memory ≤ M^π: iterations host, exact lengths; throughput gap O((ζT)^−½) as arrivals and speed "
+        "scale by ζ, where ΔT ≤ n/λ for every type and M* ≤ M^π ≤ M"
+    )
     source = "arXiv:2504.11320"
 
     def plan(self, requests: Any, capacity: int, rng: np.random.Generator) -> Plan:
