@@ -25,15 +25,32 @@ def test_a_gain_is_told_with_its_numbers_and_limit(comparison):
 def test_nothing_can_help_where_memory_does_not_bind():
     trace = Trace.of([(10 * k, 2, 3) for k in range(20)])
     lines = summary(compare(trace, ["fcfs", "svf"], rounds(capacity=1000, rounds_per_s=1)))
-    assert lines[0].startswith("No policy tried beats fcfs")
-    assert lines[1].startswith("Nothing can help") and "Memory does not bind" in lines[1]
+    assert lines[0] == "Nothing can help here: memory does not bind."
+    assert (
+        lines[1]
+        == "No policy tried beats fcfs: mean latency 3 rounds, the least that any schedule whatever could reach."
+    )
 
 
 def test_memory_that_never_fills_without_a_bound():
     trace = Trace.of([(10 * k, 2, 3) for k in range(20)])
     runs = compare(trace, ["fcfs", "svf"], rounds(capacity=1000, rounds_per_s=1))
     lines = summary([replace(r, lower_bound_total=None) for r in runs])
-    assert "the cache is never more than" in lines[1]
+    assert lines[0].startswith("Nothing can help here") and "The cache is never more than" in lines[1]
+
+
+def test_what_is_left_without_knowing_lengths_is_said(comparison):
+    _, runs = comparison
+    fcfs, best = next(r for r in runs if r.policy == "fcfs"), runs[0]
+
+    def said(*more):
+        return next(line for line in summary([*runs, *more]) if line.startswith("svf is told every output length"))
+
+    times = number(fcfs.result.latency.mean() / best.result.latency.mean())
+    guessed = said(replace(best, policy="load-line", predictor="law"))
+    assert guessed.endswith(f"rounds: {times} times less than fcfs.") and "load-line (law) brings" in guessed
+    assert said(replace(fcfs, policy="a", predictor="law")).endswith("without that, nothing tried here beats fcfs.")
+    assert said().endswith("--predictor tells what it brings with predictions.")
 
 
 def test_slow_requests_that_pay_are_named(comparison):

@@ -11,12 +11,12 @@ from ..host.serving import SARATHI_TOKENS, Serving
 from ..host.sharing import shares_prefixes
 from ..steptime import StepTime
 from ..trace import Trace, mean_rate
-from .panel import Axis, Mark, Panel, Series
+from .panel import Axis, Mark, Panel, Series, Stretch
 from .panels import Seen
 
 _TITLE = "Load and the stability region"
 _NEED = "memory that the fluid needs, M*"
-_X, _Y = Axis("arrival rate, this trace = 1"), Axis("memory needed", "tokens")
+_X, _Y = Axis("arrival rate", "this trace = 1"), Axis("memory needed, M*", "tokens")
 
 
 def fluid(trace: Trace, seen: Sequence[Seen]) -> Panel | None:
@@ -32,12 +32,14 @@ def fluid(trace: Trace, seen: Sequence[Seen]) -> Panel | None:
         f"Where the line crosses the capacity the queue starts to grow without end: at {1 / load:.2f} times this "
         "trace's rate. A policy can shift latency, not this point."
     )
-    return _panel(factor, factor * load * capacity, capacity, f"this trace, load {load:.2f}", note)
+    return _panel(factor, factor * load * capacity, capacity, 1 / load, f"this trace, load {load:.2f}", note)
 
 
-def _panel(factor: Floats, need: Floats, capacity: int, label: str, note: str) -> Panel:
-    marks = [Mark("y", capacity, "capacity C"), Mark("x", 1.0, label)]
-    return Panel("fluid", _TITLE, note, _X, _Y, [Series(_NEED, factor, need)], marks)
+def _panel(factor: Floats, need: Floats, capacity: int, edge: float, label: str, note: str) -> Panel:
+    """``edge`` is the end of the stability region, in parts of this trace's rate."""
+    marks = [Mark("y", capacity, f"capacity C = {capacity:,}"), Mark("x", 1.0, label)]
+    stable = Stretch(0.0, edge, "stable: the server keeps up")
+    return Panel("fluid", _TITLE, note, _X, _Y, [Series(_NEED, factor, need)], marks, shaded=stable)
 
 
 def _serving(trace: Trace, machine: Serving, capacity: int) -> Panel | None:
@@ -57,7 +59,7 @@ def _serving(trace: Trace, machine: Serving, capacity: int) -> Panel | None:
         f"The server keeps up to {edge:.2f} times this trace's rate, where {binds}. From mean lengths and the host's "
         "step time, without preemption: a policy that recomputes much gets less."
     )
-    return _panel(factor, need, capacity, f"this trace, {own:.3g}/s", note)
+    return _panel(factor, need, capacity, edge, f"this trace, {own:.3g}/s", note)
 
 
 def sustained(trace: Trace, machine: Serving, held: Floats) -> Floats:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
 from ..atomic import replacing
@@ -13,9 +12,9 @@ from ..errors import InputError
 from ..experiment.attainment import Attained
 from ..experiment.run import Run
 from ..trace import Trace
-from .panel import Axis, Mark, Panel, Series
+from .panel import Panel
 from .panels import Seen, all_panels, see
-from .picture import Gallery, class_names, gallery
+from .picture import Gallery, class_names, gallery, still
 
 FIGURES, NUMBERS, VIEWER = (".png", ".svg", ".pdf"), (".csv", ".parquet"), ".json"
 
@@ -82,7 +81,7 @@ def _write_numbers(path: Path, panel: str, panels: dict[str, Panel], trace: Trac
 
 def picture_table(shown: Gallery, seen: Sequence[Seen]) -> pl.DataFrame:
     """The memory picture as rows: x the time, y the tokens held then by requests that waited so long."""
-    names = class_names(shown.wait)
+    names = [f"{name} {shown.wait.unit}" for name in class_names(shown.wait)]
     parts = [
         pl.DataFrame({"panel": "picture", "series": f"{seen[k].label}, waited {name}", "x": d.moment, "y": tokens})
         for k, d in zip(shown.runs, shown.densities, strict=True)
@@ -95,11 +94,4 @@ def _draw_pictures(path: Path, trace: Trace, seen: Sequence[Seen]) -> None:
     from .figure import draw_pictures
 
     shown = gallery(trace, seen, range(len(seen)))
-    names = [f"waited {name}" for name in class_names(shown.wait)]
-    drawn = [
-        (seen[k].label, np.asarray(d.moment), np.asarray(d.wait))
-        for k, d in zip(shown.runs, shown.densities, strict=True)
-    ]
-    capacity = Mark("y", seen[0].result.capacity, f"capacity {seen[0].result.capacity:,} tokens")
-    axes = Axis("time", seen[0].result.unit, time=True), Axis("KV cache held", "tokens")
-    draw_pictures(drawn, names, Panel("picture", "Memory", "", *axes, [Series("", *drawn[0][1:])], [capacity]), path)
+    draw_pictures([still(shown, seen, k) for k in shown.runs], shown.wait, path)

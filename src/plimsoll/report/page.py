@@ -20,9 +20,9 @@ from ..host.result import Ints
 from ..metrics import figures
 from ..trace import Trace
 from .pack import Pack, script_json
-from .panel import Axis, Mark, Panel, Series
+from .panel import Panel
 from .panels import Seen, all_panels, see
-from .picture import MOST_CELLS, Gallery, class_names, gallery, pictures_json, window
+from .picture import MOST_CELLS, Gallery, Scale, Still, class_names, gallery, pictures_json, still, window
 from .svg import panel_svg, picture_svg
 from .words import baseline, number, summary
 
@@ -50,12 +50,12 @@ def report_page(trace: Trace, runs: Sequence[Run], attained: Sequence[Attained] 
     """The page as text: still pictures, and the data and script that bring them to life."""
     seen = see(runs)
     today = next(k for k, r in enumerate(runs) if r is baseline(runs))
-    shown = gallery(trace, seen, (today, 0))
-    pair = [today, 0] if today != 0 else [0]
+    pair = [today, 0] if today != 0 else [0, *_beside(runs)]
+    shown = gallery(trace, seen, pair)
     panels = all_panels(trace, seen, attained)
     styles = run_styles(runs)
     data, columns = _data(trace, seen, shown, panels, pair)
-    words = summary(runs)
+    words, stills = summary(runs), [still(shown, seen, k) for k in pair]
     script = "\n".join(viewer_file(f"{name}.js") for name in _SCRIPTS)
     style = viewer_file("style.css")
     return _TEMPLATE.format(
@@ -66,9 +66,11 @@ def report_page(trace: Trace, runs: Sequence[Run], attained: Sequence[Attained] 
         about=escape(_about(trace, runs[0])),
         headline=escape(words[0]),
         lead="".join(f'<p class="lead">{escape(line)}</p>' for line in words[1:]),
-        pictures="".join(_figure(shown, seen, k) for k in pair),
-        colours=_colours(shown),
+        pictures="".join(map(_figure, stills)),
+        detail=_SINGLE if all(picture.stays for picture in stills) else _CLASSES,
+        colours=_colours(shown.wait),
         table=_table(runs, styles),
+        legend=_legend(seen, styles),
         bound=_BOUND if any(r.ratio is not None for r in runs) else "",
         panels="".join(_panel(p, styles) for p in panels),
         data=data,
@@ -77,12 +79,22 @@ def report_page(trace: Trace, runs: Sequence[Run], attained: Sequence[Attained] 
     )
 
 
+def _beside(runs: Sequence[Run]) -> list[int]:
+    """What stands beside the best run where that is what a server does today: svf, or the next; none beside one."""
+    others = range(1, len(runs))
+    return [k for k in others if runs[k].policy == "svf"][:1] or list(others[:1])
+
+
 def run_styles(runs: Sequence[Run]) -> list[str]:
-    """The classes of each run's line: a colour for each policy; a dash for each predictor and beyond eight policies."""
+    """The classes of each run's line: a colour for each policy; a dash for each predictor and beyond eight policies.
+
+    They differ for each run while the predictors of a policy, times the eights of policies, are at most four.
+    """
     policies = list(dict.fromkeys(r.policy for r in runs))
-    predictors = list(dict.fromkeys(r.predictor for r in runs))
-    places = [(policies.index(r.policy), predictors.index(r.predictor)) for r in runs]
-    return [f"s{policy % 8} d{(policy // 8 + predictor) % 4}" for policy, predictor in places]
+    own = {p: list(dict.fromkeys(r.predictor for r in runs if r.policy == p)) for p in policies}
+    most = max(map(len, own.values()))
+    places = [(policies.index(r.policy), own[r.policy].index(r.predictor)) for r in runs]
+    return [f"s{policy % 8} d{(policy // 8 * most + predictor) % 4}" for policy, predictor in places]
 
 
 def viewer_file(name: str) -> str:
@@ -128,7 +140,10 @@ def _data(
         "window": [t - start for t in stretch],
         "pictured": list(pair),
         "scales": {"wait": asdict(shown.wait), "volume": asdict(shown.volume)},
-        "runs": [{"name": s.label, "colour": int(c), "dash": int(d)} for s, (c, d) in zip(seen, styles, strict=True)],
+        "runs": [
+            {"name": s.label, "told": s.told, "colour": int(c), "dash": int(d)}
+            for s, (c, d) in zip(seen, styles, strict=True)
+        ],
         "table": _requests(pack, trace, seen, shown, rows, sampled[rows]),
         "pictures": pictures_json(pack, seen, shown, place, stretch),
         "panels": [_panel_json(pack, p, start) for p in panels],
@@ -176,28 +191,33 @@ def _panel_json(pack: Pack, panel: Panel, start: float) -> dict[str, Any]:
         "marks": [asdict(m) for m in panel.marks],
         "series": lines,
         "cells": None if panel.cells is None else pack.add(panel.cells),
+        "shaded": None if panel.shaded is None else asdict(panel.shaded),
     }
 
 
 # ---- what stands in the page itself
 
 
-def _figure(shown: Gallery, seen: Sequence[Seen], k: int) -> str:
-    density, s = shown.densities[shown.runs.index(k)], seen[k]
-    fewer = slice(None, None, 2)
-    times = density.moment[fewer]
-    mark = Mark("y", s.result.capacity, f"capacity {s.result.capacity:,} tokens")
-    axes = Axis("time", s.result.unit, time=True), Axis("KV cache held", "tokens")
-    panel = Panel("picture", f"Memory of {s.label}", "", *axes, [Series(s.label, times, times, k)], [mark])
-    still = picture_svg(panel, density.wait[:, fewer])
-    caption = f"<figcaption><b>{escape(s.label)}</b></figcaption>"
-    return f'<figure>{caption}<div class="picture">{still}</div></figure>'
+def _figure(picture: Still) -> str:
+    name, told = escape(picture.run.label), escape(picture.run.told)
+    caption = f'<figcaption><b>{name}</b> <span class="told">{told}</span></figcaption>'
+    drawn = picture_svg(picture.panel, picture.parts, picture.stays)
+    return f'<figure>{caption}<div class="picture">{drawn}</div></figure>'
 
 
-def _colours(shown: Gallery) -> str:
-    names = class_names(shown.wait)
-    swatches = (f'<span class="swatch"><i class="w{c}"></i>{name}</span>' for c, name in enumerate(names))
-    return "colour: wait before the start " + "".join(swatches)
+def _colours(wait: Scale) -> str:
+    swatches = (f'<span class="swatch"><i class="w{c}"></i>{name}</span>' for c, name in enumerate(class_names(wait)))
+    return f"<span>{wait.label}, in {wait.unit}:</span>{''.join(swatches)}"
+
+
+def _legend(seen: Sequence[Seen], styles: Sequence[str]) -> str:
+    """The line of every run, in the order of the ranking."""
+    keys = (f"{_sample(style)}{escape(s.label)}" for s, style in zip(seen, styles, strict=True))
+    return "".join(f'<span data-run="{k}">{key}</span>' for k, key in enumerate(keys))
+
+
+def _sample(style: str) -> str:
+    return f'<svg class="sample" viewBox="0 0 26 10"><line class="{style}" x1="0" x2="26" y1="5" y2="5"/></svg>'
 
 
 def _panel(panel: Panel, styles: Sequence[str]) -> str:
@@ -222,8 +242,7 @@ def _row(k: int, run: Run, style: str, several: bool, certified: bool) -> str:
     told = figures(run.result)
     latency = told["latency"]
     ok = run.result.status == "ok"
-    line = f'<svg class="sample" viewBox="0 0 26 10"><line class="{style}" x1="0" x2="26" y1="5" y2="5"/></svg>'
-    cells = [f"<td>{line}{escape(run.policy)}{'' if ok else ' (unstable)'}</td>"]
+    cells = [f"<td>{_sample(style)}{escape(run.policy)}{'' if ok else ' (unstable)'}</td>"]
     cells += [f'<td class="left">{escape(run.predictor)}</td>'] if several else []
     for name in ("mean", "p50", "p99"):
         cells.append(f'<td data-figure="{name}">{number(latency[name]) if ok else "–"}</td>')
@@ -235,6 +254,8 @@ def _row(k: int, run: Run, style: str, several: bool, certified: bool) -> str:
     return f'<tr data-run="{k}">{"".join(cells)}</tr>'
 
 
+_SINGLE = "Each band is one request."
+_CLASSES = "Bands are classes of requests."
 _BOUND = " × bound: total latency over a certified lower bound; no schedule whatever comes below 1."
 
 _MARK = (
@@ -259,7 +280,7 @@ _TEMPLATE = """<!DOCTYPE html>
 {lead}
 <h2>What the memory holds</h2>
 <p class="note">Time across, KV tokens up, each request a wedge that grows by a token a step and vanishes
-when it is done. <span id="detail">Bands are classes of requests.</span></p>
+when it is done. <span id="detail">{detail}</span></p>
 <div id="colours">{colours}</div>
 <div class="pair">{pictures}</div>
 <div id="tools" hidden>
@@ -274,6 +295,7 @@ ctrl-wheel zooms</span>
 <h2>Ranking</h2>
 <p class="note">Latency from arrival to finish, of <span id="window">all requests</span>.{bound}</p>
 <div class="scroll"><table id="ranking">{table}</table></div>
+<div id="runs"><div>{legend}</div></div>
 <div class="panels">{panels}</div>
 <footer>Made by plimsoll. This file is complete in itself and fetches nothing.</footer>
 </main>

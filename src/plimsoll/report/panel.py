@@ -24,6 +24,7 @@ class Axis:
     log : a logarithmic scale; values at or below 0 are left out.
     names : of the places 0, 1, …, for an axis that lists things.
     time : the axis is the run's clock, shared by all such panels.
+    limits : its two ends, where they are not those of what is drawn.
     """
 
     label: str
@@ -31,6 +32,7 @@ class Axis:
     log: bool = False
     names: tuple[str, ...] = ()
     time: bool = False
+    limits: tuple[float, float] | None = None
 
     @property
     def title(self) -> str:
@@ -58,6 +60,15 @@ class Mark:
 
 
 @dataclass(frozen=True)
+class Stretch:
+    """A part of the x axis that is shaded."""
+
+    low: float
+    high: float
+    label: str
+
+
+@dataclass(frozen=True)
 class Panel:
     """One picture.
 
@@ -69,6 +80,7 @@ class Panel:
     kind : "line", "points" (a line through a few measured points), "dot" (a value per name of the y axis) or "heat"
         (a value per pair of names).
     cells : shape (y names, x names) of a heat map, infinite where a run was unstable; else None.
+    shaded : a part of the x axis with a ground of its own.
     """
 
     name: str
@@ -80,6 +92,7 @@ class Panel:
     marks: Sequence[Mark] = ()
     kind: str = "line"
     cells: Floats | None = field(default=None)
+    shaded: Stretch | None = None
 
     def table(self) -> pl.DataFrame:
         """The numbers drawn, one row each: panel, series, x, y (and the value of a heat map)."""

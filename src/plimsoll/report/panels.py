@@ -14,6 +14,7 @@ from ..metrics import tpot, ttft
 from ..trace import Trace
 from .curve import Line, Wedges, peaks, redone, span, waiting, wedges
 from .panel import Axis, Mark, Panel, Series
+from .words import number
 
 BINS = 600
 """Bins of a panel over time: about one for each pixel."""
@@ -33,13 +34,19 @@ class Seen:
         """The run's result."""
         return self.run.result
 
+    @property
+    def told(self) -> str:
+        """What came of it, in few words."""
+        if self.result.status != "ok":
+            return "did not finish"
+        return f"mean latency {number(float(np.nanmean(self.result.latency)))} {self.result.unit}"
+
 
 def see(runs: Sequence[Run]) -> list[Seen]:
-    """Label the runs and work out their wedges."""
-    several = len({r.predictor for r in runs}) > 1
+    """Find each run's wedges, and label it: by its policy, and its predictor where that policy runs with several."""
     out: list[Seen] = []
     for r in runs:
-        w = wedges(r.result)
+        w, several = wedges(r.result), len({other.predictor for other in runs if other.policy == r.policy}) > 1
         out.append(Seen(r, f"{r.policy} · {r.predictor}" if several else r.policy, w, Line.of(w)))
     return out
 
@@ -142,9 +149,10 @@ def latency_tail(seen: Sequence[Seen]) -> Panel | None:
     return Panel("latency-tail", "Latency, the tail", note, x, y, series) if series else None
 
 
-def latency_by_arrival(seen: Sequence[Seen], edges: Floats, bins: int = 100) -> Panel:
-    """Mean latency of the requests that arrived in each stretch of time."""
-    coarse = np.linspace(edges[0], edges[-1], bins + 1)
+def latency_by_arrival(seen: Sequence[Seen], edges: Floats) -> Panel:
+    """Mean latency of the requests that arrived in each stretch of time; about 20 requests or more in each."""
+    bins = int(np.clip(len(seen[0].result) // 20, 10, 100))
+    coarse = np.linspace(edges[0], max(float(np.nanmax(s.result.arrival)) for s in seen), bins + 1)
     series: list[Series] = []
     for at, s in enumerate(seen):
         x, y = _means(s.result.arrival, s.result.latency, coarse)
@@ -164,8 +172,9 @@ def _means(x: Floats, y: Floats, edges: Floats) -> tuple[Floats, Floats]:
     return ((edges[:-1] + edges[1:]) / 2)[some], total[some] / count[some]
 
 
-def latency_by_volume(trace: Trace, seen: Sequence[Seen], bins: int = 24) -> Panel:
-    """Median latency of requests of about the same volume."""
+def latency_by_volume(trace: Trace, seen: Sequence[Seen]) -> Panel:
+    """Median latency of requests of about the same volume; about 20 requests or more in each class."""
+    bins = int(np.clip(len(trace) // 20, 4, 24))
     volume = trace.volume.astype(np.float64)
     cuts = np.unique(np.quantile(volume, np.linspace(0, 1, bins + 1)))
     place = np.clip(np.searchsorted(cuts, volume, "right") - 1, 0, max(0, len(cuts) - 2))

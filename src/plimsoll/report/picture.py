@@ -11,8 +11,10 @@ import numpy as np
 
 from ..host.result import Floats, Ints
 from ..trace import Trace
+from .bands import Stays, stays
 from .curve import Wedges, first_start, peaks, stacked
 from .pack import Pack
+from .panel import Axis, Mark, Panel, Series
 from .panels import Seen, common_span
 from .words import number
 
@@ -42,25 +44,32 @@ class Scale:
 
 
 def scale(label: str, unit: str, values: Floats, first: float | None = None) -> Scale:
-    """Round edges, evenly apart on a logarithmic scale, that cover the values; ``first`` fixes the lowest."""
+    """Round edges, evenly apart on a logarithmic scale, the last below some value; ``first`` fixes the lowest."""
     good = values[np.isfinite(values) & (values > 0)]
     top = float(np.quantile(good, 0.995)) if len(good) else 10.0
     low = first if first is not None else float(np.quantile(good, 0.05)) if len(good) else 1.0
-    top = max(top, low * 4)
+    top = max(top, low * 100)
     wanted = np.geomspace(low, top * 0.8, CLASSES - 1)
     edges: list[float] = []
     for value in wanted:
-        exponent = np.floor(np.log10(value))
-        near = min((m * 10**exponent for m in (1, 2, 5, 10)), key=lambda m: abs(np.log(m / value)))
+        near_by = [m * 10 ** np.floor(np.log10(value)) for m in (1, 2, 5, 10)]
+        if value == wanted[-1]:
+            near_by = [m for m in near_by if m <= value * 1.001]
+        near = min(near_by, key=lambda m: abs(np.log(m / value)))
         edges.append(float(near) if not edges or near > edges[-1] else edges[-1] * 2)
     return Scale(label, unit, tuple(edges))
 
 
+def wait_scale(unit: str, waits: Floats) -> Scale:
+    """Classes of waiting times; what is under a round, or a tenth of a second, counts as no wait."""
+    return scale("wait before the start", unit, waits, 1.0 if unit == "rounds" else 0.1)
+
+
 def class_names(scale: Scale) -> list[str]:
-    """The classes of a scale in words."""
+    """The classes of a scale in words, in its unit."""
     edges = [number(e) for e in scale.edges]
     between = (f"{a} to {b}" for a, b in pairwise(edges))
-    return [f"{name} {scale.unit}" for name in (f"under {edges[0]}", *between, f"{edges[-1]} or more")]
+    return [f"under {edges[0]}", *between, f"{edges[-1]} or more"]
 
 
 @dataclass(frozen=True)
@@ -97,8 +106,7 @@ def gallery(trace: Trace, seen: Sequence[Seen], first: Sequence[int]) -> Gallery
     edges = np.linspace(starts, stop, BINS + 1)
     unit = seen[0].result.unit
     waits = [first_start(s.result, s.wedges) - s.result.arrival for s in seen]
-    lowest = 1.0 if unit == "rounds" else None
-    wait = scale("wait", unit, np.concatenate([waits[k] for k in shown]), lowest)
+    wait = wait_scale(unit, np.concatenate([waits[k] for k in shown]))
     volume = scale("volume", "token-rounds", trace.volume.astype(np.float64))
     sizes = volume.of(trace.volume.astype(np.float64))
     densities: list[Density] = []
@@ -107,6 +115,37 @@ def gallery(trace: Trace, seen: Sequence[Seen], first: Sequence[int]) -> Gallery
         by_wait = stacked(seen[k].wedges, wait.of(waits[k]), CLASSES, moment)
         densities.append(Density(moment, by_wait, stacked(seen[k].wedges, sizes, CLASSES, moment)))
     return Gallery((starts, stop), wait, volume, shown, densities, waits)
+
+
+@dataclass(frozen=True)
+class Still:
+    """A memory picture that does not move: a band for each request where they can be told apart, else areas by class.
+
+    Attributes
+    ----------
+    run : the run shown.
+    panel : its title, its axes and the capacity; one series for the times.
+    parts : shape (7, b), tokens by class of wait at those times.
+    """
+
+    run: Seen
+    panel: Panel
+    parts: Floats
+    stays: Stays | None
+
+
+def still(shown: Gallery, seen: Sequence[Seen], k: int) -> Still:
+    """The picture of the run at place ``k`` of the ranking, coloured by wait."""
+    s, density = seen[k], shown.densities[shown.runs.index(k)]
+    capacity = s.result.capacity
+    axes = (
+        Axis("time", s.result.unit, time=True, limits=shown.span),
+        Axis("KV cache held", "tokens", limits=(0.0, 1.12 * capacity)),
+    )
+    times = Series(s.label, density.moment, density.moment, k)
+    mark = Mark("y", capacity, f"capacity {capacity:,} tokens")
+    single = stays(s.wedges, shown.wait.of(shown.waits[k]), shown.span, capacity)
+    return Still(s, Panel("picture", f"Memory of {s.label}", "", *axes, [times], [mark]), density.wait, single)
 
 
 def window(seen: Sequence[Seen], runs: Sequence[int], span: tuple[float, float]) -> tuple[float, float]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..host.result import Floats
+from .bands import Stays
 from .panel import Axis, Panel
 from .words import number
 
@@ -30,12 +31,14 @@ def nice_ticks(low: float, high: float, most: int = 6) -> list[float]:
 
 
 def log_ticks(low: float, high: float, most: int = 7) -> list[float]:
-    """Powers of ten between two positive values, with 2 and 5 where there is room."""
-    first, last = int(np.floor(np.log10(low) + 1e-9)), int(np.ceil(np.log10(high) - 1e-9))
-    steps = (1, 2, 5) if last - first <= 2 else (1,)
-    every = max(1, -(-(last - first) // most))
-    found = [m * 10.0**e for e in range(first, last + 1, every) for m in steps]
-    return [v for v in found if low * 0.999 <= v <= high * 1.001]
+    """Powers of ten between two positive values, with 2 and 5 where there is room; else round places."""
+    first, last = int(np.ceil(np.log10(low) - 1e-9)), int(np.floor(np.log10(high) + 1e-9))
+    close = [m * 10.0**e for e in range(first - 1, last + 1) for m in (1, 2, 5)]
+    close = [v for v in close if low * 0.999 <= v <= high * 1.001]
+    if len(close) < 2:
+        return nice_ticks(low, high, most)
+    every = max(1, -(-(last - first + 1) // most))
+    return close if len(close) <= most else [10.0**e for e in range(first, last + 1, every)]
 
 
 def tick_text(value: float) -> str:
@@ -44,12 +47,14 @@ def tick_text(value: float) -> str:
     for least, unit, letter in ((1e9, 1e9, "G"), (1e6, 1e6, "M"), (1e4, 1e3, "k")):
         if size >= least:
             return f"{value / unit:.4g}{letter}"
-    return f"{value:.0e}" if 0 < size < 1e-3 else f"{value:.4g}"
+    return f"{value:.0e}".replace("e-0", "e-") if 0 < size < 1e-3 else f"{value:.4g}"
 
 
 def extent(panel: Panel, name: str) -> tuple[float, float]:
     """The range of an axis: the least and greatest value that can be shown on it."""
     axis: Axis = getattr(panel, name)
+    if axis.limits:
+        return axis.limits
     if axis.names:
         return -1.1 if panel.kind == "dot" else -0.5, len(axis.names) - 0.5
     values = np.concatenate([getattr(s, name) for s in panel.series] or [np.array([1.0])])
@@ -79,7 +84,7 @@ def panel_svg(panel: Panel, styles: Sequence[str], height: int = 270) -> str:
     x = _scale(panel.x, *extent(panel, "x"), box[0], box[1])
     low, high = extent(panel, "y")
     y = _scale(panel.y, *((high, low) if panel.y.names else (low, high)), box[2], box[3])
-    parts = _axes(panel, x, y, box)
+    parts = [*_shade(panel, x, box), *_axes(panel, x, y, box)]
     if panel.kind == "heat":
         parts += _cells(panel, box)
     for s in reversed(panel.series):
@@ -107,7 +112,7 @@ def _axes(panel: Panel, x: Scale, y: Scale, box: tuple[float, ...]) -> list[str]
     parts = ['<g class="axis">', f'<line x1="{left:.1f}" x2="{right:.1f}" y1="{bottom}" y2="{bottom}"/>']
     for at, text in _places(panel.x, *extent(panel, "x"), 7, 14):
         parts.append(_text(x(at), bottom + 17, text))
-    for at, text in _places(panel.y, *extent(panel, "y"), 5, 24):
+    for at, text in _places(panel.y, *extent(panel, "y"), 7 if panel.y.log else 5, 24):
         if not panel.y.names:
             parts.append(f'<line class="grid" x1="{left:.1f}" x2="{right:.1f}" y1="{y(at):.1f}" y2="{y(at):.1f}"/>')
         parts.append(_text(left - 7, y(at) + 4, text, "end"))
@@ -116,6 +121,15 @@ def _axes(panel: Panel, x: Scale, y: Scale, box: tuple[float, ...]) -> list[str]
     if not panel.y.names:
         parts.append(_text(13, middle, panel.y.title, style="title", more=f' transform="rotate(-90 13 {middle})"'))
     return [*parts, "</g>"]
+
+
+def _shade(panel: Panel, x: Scale, box: tuple[float, ...]) -> list[str]:
+    """The ground of a part of the x axis, its name above the axis at its right end."""
+    if panel.shaded is None:
+        return []
+    low, high, (_, _, bottom, top) = float(x(panel.shaded.low)), float(x(panel.shaded.high)), box
+    ground = f'<rect class="shaded" x="{low:.1f}" y="{top}" width="{high - low:.1f}" height="{bottom - top}"/>'
+    return [ground, _text(high - 7, bottom - 9, panel.shaded.label, "end")]
 
 
 def _places(axis: Axis, low: float, high: float, most: int, clip: int) -> list[tuple[float, str]]:
@@ -147,7 +161,7 @@ def _dot(value: float, place: float, x: Scale, y: Scale, style: str) -> str:
     return (
         f'<line class="stem {style}" x1="{x(1.0):.1f}" x2="{x(value):.1f}" y1="{y(place):.1f}" y2="{y(place):.1f}"/>'
         f'<circle class="dot {style}" cx="{x(value):.1f}" cy="{y(place):.1f}" r="5"/>'
-        + _text(x(value) + 10, y(place) + 4, number(value), "start", "value")
+        + _text(x(value) + 10, y(place) + 4, f"{value:.2f}", "start", "value")
     )
 
 
@@ -159,7 +173,12 @@ def _marks(panel: Panel, x: Scale, y: Scale, box: tuple[float, ...]) -> list[str
             at = float(y(mark.at))
             style = "mark capacity" if panel.name in ("memory", "picture") else "mark"
             parts.append(f'<line class="{style}" x1="{left}" x2="{right}" y1="{at:.1f}" y2="{at:.1f}"/>')
-            parts.append(_text(right - 4, at - 5, mark.label, "end", "marked"))
+            end = (
+                (right - 4, at - 5, mark.label, "end")
+                if "capacity" in style
+                else (left + 5, at - 5, mark.label, "start")
+            )
+            parts.append(_text(*end, "marked"))
             if "capacity" in style:
                 parts.append(f'<circle class="{style}" cx="{left + 16}" cy="{at:.1f}" r="6"/>')
         else:
@@ -197,24 +216,31 @@ def heat_levels(cells: Floats) -> Any:
     return np.rint(6 * (np.log(safe) - low) / (high - low)).astype(int)
 
 
-def picture_svg(panel: Panel, parts: Floats, height: int = 330) -> str:
-    """A memory picture as stacked areas.
+def picture_svg(panel: Panel, parts: Floats, stays: Stays | None = None, height: int = 330) -> str:
+    """A memory picture: a band for each request where they are given, else stacked areas by class.
 
     Parameters
     ----------
-    panel : its axes, with one series for the times and ``marks`` for the capacity.
+    panel : its axes with their limits, one series for the times, and ``marks`` for the capacity.
     parts : shape (7, b), tokens by class at those times.
     """
-    top = panel.marks[0].at * 1.12
     box = (LEFT, WIDTH - RIGHT, height - BOTTOM, TOP)
-    times = panel.series[0].x
-    x = _scale(panel.x, float(times[0]), float(times[-1]), box[0], box[1])
-    y = _scale(panel.y, 0.0, top, box[2], box[3])
-    sums = np.concatenate([np.zeros((1, parts.shape[1])), np.cumsum(parts, axis=0)])
-    shapes: list[str] = []
-    across = [f"{v:.1f}" for v in x(times)]
-    for c in range(len(parts)):
-        up = [f"{a},{b:.1f}" for a, b in zip(across, y(sums[c + 1]), strict=True)]
-        down = [f"{a},{b:.1f}" for a, b in zip(reversed(across), y(sums[c][::-1]), strict=True)]
-        shapes.append(f'<polygon class="w{c}" points="{" ".join(up + down)}"/>')
+    x = _scale(panel.x, *extent(panel, "x"), box[0], box[1])
+    y = _scale(panel.y, *extent(panel, "y"), box[2], box[3])
+    if stays is None:
+        shapes = [_area(f"w{c}", outline, x, y) for c, outline in enumerate(areas(panel.series[0].x, parts))]
+    else:
+        shapes = [_area(f"stay w{c}", outline, x, y) for c, outline in zip(stays.classes, stays.outlines, strict=True)]
     return _element(panel.title, height, shapes + _axes(panel, x, y, box) + _marks(panel, x, y, box))
+
+
+def areas(times: Floats, parts: Floats) -> list[Floats]:
+    """The outlines of stacked areas, each of shape (2 b, 2): along the upper edge, and back along the lower."""
+    sums = np.concatenate([np.zeros((1, parts.shape[1])), np.cumsum(parts, axis=0)])
+    edges = [np.column_stack([times, edge]) for edge in sums]
+    return [np.concatenate([up, down[::-1]]) for down, up in pairwise(edges)]
+
+
+def _area(style: str, outline: Floats, x: Scale, y: Scale) -> str:
+    points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x(outline[:, 0]), y(outline[:, 1]), strict=True))
+    return f'<polygon class="{style}" points="{points}"/>'

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..host.result import Floats, Result
 from .curve import Line, first_start, peaks, span, stacked, waiting, wedges
-from .picture import CLASSES, Scale, scale
+from .picture import CLASSES, Scale, wait_scale
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
 
@@ -61,7 +61,7 @@ def memory_columns(result: Result, width: int) -> tuple[Floats, Scale]:
     """
     w = wedges(result)
     wait = first_start(result, w) - result.arrival
-    of = scale("wait", result.unit, wait, 1.0 if result.unit == "rounds" else None)
+    of = wait_scale(result.unit, wait)
     moment, _ = peaks(Line.of(w), np.linspace(*span(result), width + 1))
     return stacked(w, of.of(wait), CLASSES, moment), of
 

@@ -33,38 +33,44 @@ def summary(runs: Sequence[Run]) -> list[str]:
     that nothing can help.
     """
     best, today = runs[0], baseline(runs)
-    unit = best.result.unit
     if best.result.status != "ok":
         return ["No policy finished this trace.", *_unstable(runs)]
-    mean, was = _mean(best), _mean(today)
-    gain, left = was / mean if mean > 0 else 1.0, today.ratio
-    lines: list[str] = []
-    if gain <= _MARGIN:
-        lines.append(f"No policy tried beats {_name(today, runs)}: mean latency {number(was)} {unit}.")
-        lines += _why_not(today, left)
-    else:
-        lines.append(
-            f"{_name(best, runs)} brings the mean latency from {number(was)} {unit} under {_name(today, runs)} down to "
-            f"{number(mean)} {unit}: {number(gain)} times less."
-        )
-        lines += _caveats(best, today, runs)
-    lines += _limit(best)
-    return lines + _unstable(runs)
+    if _times(today, best) <= _MARGIN:
+        return [*_nothing(today, runs), *_limit(best), *_unstable(runs)]
+    headline = (
+        f"{_name(best, runs)} brings the mean latency from {_latency(today)} under {_name(today, runs)} down to "
+        f"{_latency(best)}: {number(_times(today, best))} times less."
+    )
+    return [headline, *_caveats(best, today, runs), *_knowing(best, today, runs), *_limit(best), *_unstable(runs)]
 
 
-def _why_not(today: Run, left: float | None) -> list[str]:
-    if left is not None and left <= _MARGIN:
-        return [
-            f"Nothing can help: its total latency is already within {100 * (left - 1):.1f} % of a bound that no "
-            "schedule whatever can beat. Memory does not bind on this trace."
-        ]
+def _nothing(today: Run, runs: Sequence[Run]) -> list[str]:
+    """No gain: because there is none to be had, where that is known."""
+    best = f"No policy tried beats {_name(today, runs)}: mean latency {_latency(today)}"
+    headline = "Nothing can help here: memory does not bind."
+    if today.ratio is not None and today.ratio <= _MARGIN:
+        over = 100 * (today.ratio - 1)
+        near = f"within {over:.1f} % of the least" if over >= 0.05 else "the least"
+        return [headline, f"{best}, {near} that any schedule whatever could reach."]
     if today.load is not None and today.load < 0.85 and today.result.peak_tokens < today.result.capacity:
         peak = 100 * today.result.peak_tokens / today.result.capacity
-        return [
-            f"Memory does not bind: the cache is never more than {peak:.0f} % full, nobody waits for it, and so the "
-            "order in which requests start cannot matter."
-        ]
-    return ["The order of requests matters little here."]
+        why = f"The cache is never more than {peak:.0f} % full: nobody waits for it, and the order cannot matter."
+        return [headline, f"{best}. {why}"]
+    return [f"{best}.", "The order of requests matters little here."]
+
+
+def _knowing(best: Run, today: Run, runs: Sequence[Run]) -> list[str]:
+    """What is left of a gain that rests on lengths which no server knows."""
+    if best.predictor != "exact":
+        return []
+    told = f"{best.policy} is told every output length here (exact)"
+    without = next((r for r in runs if r.predictor != "exact" and r.result.status == "ok"), None)
+    if without is None:
+        return [f"{told}; --predictor tells what it brings with predictions."]
+    if _times(today, without) <= _MARGIN:
+        return [f"{told}; without that, nothing tried here beats {_name(today, runs)}."]
+    gain = f"{number(_times(today, without))} times less than {_name(today, runs)}"
+    return [f"{told}; without that, {without.policy} ({without.predictor}) brings {_latency(without)}: {gain}."]
 
 
 def _caveats(best: Run, today: Run, runs: Sequence[Run]) -> list[str]:
@@ -99,10 +105,18 @@ def _unstable(runs: Sequence[Run]) -> list[str]:
     ]
 
 
-def _mean(run: Run) -> float:
-    return float(np.nanmean(run.result.latency))
+def _latency(run: Run) -> str:
+    """The mean latency with its unit."""
+    return f"{number(float(np.nanmean(run.result.latency)))} {run.result.unit}"
+
+
+def _times(today: Run, run: Run) -> float:
+    """How many times less the mean latency is than today's."""
+    was, now = (float(np.nanmean(r.result.latency)) for r in (today, run))
+    return was / now if now > 0 else 1.0
 
 
 def _name(run: Run, runs: Sequence[Run]) -> str:
-    several = len({r.predictor for r in runs}) > 1
+    """The policy, with its predictor where it runs with several."""
+    several = len({r.predictor for r in runs if r.policy == run.policy}) > 1
     return f"{run.policy} ({run.predictor})" if several else run.policy

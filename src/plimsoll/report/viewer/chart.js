@@ -52,6 +52,7 @@ function draw(host, panel, series) {
   const height = panel.y.names.length ? 90 + 26 * panel.y.names.length : 270;
   const made = frame(host, panel, ranges(panel, series), height);
   const { svg, box } = made;
+  if (panel.shaded) drawShade(made, panel.shaded);
   const clip = `clip-${panel.name}`;
   const cut = shape("clipPath", { id: clip });
   cut.append(shape("rect", { x: box.x0, y: box.y1 - 3, width: box.x1 - box.x0, height: box.y0 - box.y1 + 3 }));
@@ -68,11 +69,17 @@ function draw(host, panel, series) {
   host.replaceChildren(svg);
 }
 
+/** The ground of a part of the x axis, its name above the axis at its right end. */
+function drawShade({ svg, box, x }, { low, high, label }) {
+  svg.prepend(shape("rect", { x: x(low), y: box.y1, width: x(high) - x(low), height: box.y0 - box.y1, class: "shaded" }));
+  svg.append(shape("text", { x: x(high) - 7, y: box.y0 - 9, "text-anchor": "end" }, label));
+}
+
 function drawDot(svg, made, one, kind) {
   const px = made.x(one.x[0]), py = made.y(one.y[0]);
   svg.append(shape("line", { x1: made.x(1), x2: px, y1: py, y2: py, class: `stem ${kind}` }));
   svg.append(shape("circle", { cx: px, cy: py, r: 5, class: `dot ${kind}` }));
-  svg.append(shape("text", { x: px + 10, y: py + 4, class: "value" }, figure(one.x[0])));
+  svg.append(shape("text", { x: px + 10, y: py + 4, class: "value" }, one.x[0].toFixed(2)));
 }
 
 /** The value of each line at the pointer, best first. */

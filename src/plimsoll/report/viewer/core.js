@@ -112,13 +112,16 @@ function ticks(low, high, most) {
   return found;
 }
 
+/** Powers of ten, with 2 and 5 where there is room; where there are none, as on a line. */
 function logTicks(low, high, most) {
-  const first = Math.floor(Math.log10(low) + 1e-9), last = Math.ceil(Math.log10(high) - 1e-9);
-  const every = Math.max(1, Math.ceil((last - first) / most));
-  const steps = last - first <= 2 ? [1, 2, 5] : [1];
-  const found = [];
-  for (let e = first; e <= last; e += every) for (const m of steps) found.push(m * 10 ** e);
-  return found.filter((v) => v >= low * 0.999 && v <= high * 1.001);
+  const first = Math.ceil(Math.log10(low) - 1e-9), last = Math.floor(Math.log10(high) + 1e-9);
+  const close = [], tens = [];
+  for (let e = first - 1; e <= last; e++) for (const m of [1, 2, 5]) close.push(m * 10 ** e);
+  const inside = close.filter((v) => v >= low * 0.999 && v <= high * 1.001);
+  if (inside.length < 2) return ticks(low, high, most);
+  if (inside.length <= most) return inside;
+  for (let e = first; e <= last; e += Math.max(1, Math.ceil((last - first + 1) / most))) tens.push(10 ** e);
+  return tens;
 }
 
 /** A scale from values to pixels and back. */

@@ -19,7 +19,7 @@ function frame(host, panel, range, height) {
 
 function drawX(grid, axis, x, box) {
   grid.append(shape("line", { x1: box.x0, x2: box.x1, y1: box.y0, y2: box.y0, class: "base" }));
-  const most = Math.max(2, Math.floor((box.x1 - box.x0) / 80)), shift = axis.time ? page.start : 0;
+  const most = Math.max(2, Math.floor((box.x1 - box.x0) / 66)), shift = axis.time ? page.start : 0;
   const round = () => ticks(x.back(box.x0) + shift, x.back(box.x1) + shift, most).map((t) => t - shift);
   const places = axis.names.length ? axis.names.map((_, k) => k) : axis.time ? round() : x.ticks(most);
   for (const at of places) {
@@ -33,11 +33,11 @@ function drawX(grid, axis, x, box) {
 }
 
 function drawY(grid, axis, y, box) {
-  const places = axis.names.length ? axis.names.map((_, k) => k) : y.ticks(Math.max(2, Math.floor((box.y0 - box.y1) / 44)));
+  const places = axis.names.length ? axis.names.map((_, k) => k) : y.ticks(Math.max(2, Math.floor((box.y0 - box.y1) / (axis.log ? 28 : 44))));
   for (const at of places) {
     const pixel = y(at);
     if (!axis.names.length) grid.append(shape("line", { x1: box.x0, x2: box.x1, y1: pixel, y2: pixel, class: "grid" }));
-    const text = axis.names.length ? clipped(axis.names[at], 24) : tickText(at);
+    const text = axis.names.length ? clipped(axis.names[at], Math.min(24, Math.floor((box.x0 - 10) / 7))) : tickText(at);
     grid.append(shape("text", { x: box.x0 - 7, y: pixel + 4, "text-anchor": "end" }, text));
   }
   const at = (box.y0 + box.y1) / 2;
@@ -55,7 +55,7 @@ function drawMarks(frame, marks, plimsoll) {
     const at = mark.axis === "y" ? frame.y(mark.at) : frame.x(mark.at);
     const across = mark.axis === "y" ? { x1: box.x0, x2: box.x1, y1: at, y2: at } : { x1: at, x2: at, y1: box.y0, y2: box.y1 };
     frame.svg.append(shape("line", { ...across, class: plimsoll ? "mark capacity" : "mark" }));
-    const near = mark.axis === "y" ? { x: box.x1 - 4, y: at - 5, "text-anchor": "end" } : at > 0.3 * box.x0 + 0.7 * box.x1 ? { x: at - 5, y: box.y1 + 10, "text-anchor": "end" } : { x: at + 5, y: box.y1 + 10 };
+    const near = mark.axis === "y" ? (plimsoll ? { x: box.x1 - 4, y: at - 5, "text-anchor": "end" } : { x: box.x0 + 5, y: at - 5 }) : at > 0.3 * box.x0 + 0.7 * box.x1 ? { x: at - 5, y: box.y1 + 10, "text-anchor": "end" } : { x: at + 5, y: box.y1 + 10 };
     frame.svg.append(shape("text", { ...near, class: "marked" }, mark.label));
     if (plimsoll) frame.svg.append(shape("circle", { cx: box.x0 + 16, cy: at, r: 6, class: "mark capacity" }));
   }

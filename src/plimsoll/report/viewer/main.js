@@ -2,10 +2,9 @@
 
 function legend() {
   const host = document.getElementById("colours");
-  const names = { wait: "wait before the start", volume: "volume" };
   const choice = element("span", { class: "choice" }, "colour: ");
   for (const name of ["wait", "volume"]) {
-    const button = element("button", { type: "button", "aria-pressed": state.colour === name }, names[name]);
+    const button = element("button", { type: "button", "aria-pressed": state.colour === name }, page.scales[name].label);
     button.addEventListener("click", () => {
       state.colour = name;
       change("colour");
@@ -13,6 +12,7 @@ function legend() {
     choice.append(button);
   }
   const swatches = Array.from({ length: 7 }, (_, c) => element("span", { class: "swatch" }, element("i", { class: `w${c}` }), classText(c)));
+  choice.append(`in ${page.scales[state.colour].unit}:`);
   host.replaceChildren(choice, ...swatches);
 }
 
@@ -26,19 +26,23 @@ function pictures() {
       state.pictured[place] = Number(select.value);
       change("pictured");
     });
-    host.parentElement.querySelector("figcaption").replaceChildren(select);
+    const told = element("span", { class: "told" });
+    host.parentElement.querySelector("figcaption").replaceChildren(select, told);
     keys(host);
+    when(["pictured"], () => told.replaceChildren(page.runs[state.pictured[place]].told));
     when(["view", "brush", "colour", "pictured"], () => drawPicture(host, ready.find((p) => p.run === state.pictured[place])));
   });
   when(["colour"], legend);
-  when(["view"], () => {
-    document.getElementById("detail").textContent = detailed() ? "Each band is one request." : closeUpText();
+  when(["view", "pictured"], () => {
+    const shown = ready.filter((p) => state.pictured.includes(p.run));
+    document.getElementById("detail").textContent = shown.every(banded) ? "Each band is one request." : classesText();
   });
 }
 
-function closeUpText() {
+function classesText() {
+  if (detailed()) return "Bands are classes of requests; zoom in to see them one by one.";
   const [a, b] = page.window.map(moment);
-  return `Bands are classes of requests; the close-up, ${a} to ${b}, shows them one by one.`;
+  return `Bands are classes of requests; the close-up, ${a} to ${b}, has them one by one.`;
 }
 
 function buttons() {
@@ -71,7 +75,7 @@ function panels() {
 }
 
 function rows() {
-  for (const line of document.querySelectorAll("#ranking tbody tr")) {
+  for (const line of document.querySelectorAll("#ranking tbody tr, #runs [data-run]")) {
     const focus = (run) => () => {
       state.focus = run;
       change("focus");

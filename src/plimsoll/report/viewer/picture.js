@@ -9,7 +9,9 @@ function prepared(picture) {
   byStop.forEach((k, place) => (rank[k] = place));
   const held = Float64Array.from(picture.row, (row, k) => page.table.prompt[row] + picture.kept[k]);
   const first = picture.first ?? picture.start;
-  return { ...picture, n, byStop, rank, held, first, classes: { wait: classesOf(picture, "wait"), volume: classesOf(picture, "volume") } };
+  const area = (k) => (picture.stop[k] - picture.start[k]) * (held[k] + (stepAt(picture, picture.stop[k]) - first[k]) / 2);
+  const typical = percentile(Float64Array.from(picture.row, (_, k) => area(k)).sort(), 0.5);
+  return { ...picture, n, byStop, rank, held, first, typical, classes: { wait: classesOf(picture, "wait"), volume: classesOf(picture, "volume") } };
 }
 
 function classesOf(picture, name) {
@@ -32,6 +34,11 @@ function stepAt(p, t) {
 /** True where the page holds every wedge of the stretch looked at. */
 function detailed() {
   return state.view[0] >= page.window[0] - 1e-6 && state.view[1] <= page.window[1] + 1e-6;
+}
+
+/** True where a run's stays cover enough of the picture to be told apart, each a band of its own. */
+function banded(p) {
+  return detailed() && p.typical >= ((state.view[1] - state.view[0]) * page.capacity) / 2500;
 }
 
 /** The fullest moment of each of ``count`` stretches of the view. */
@@ -98,11 +105,11 @@ class Column {
     this.part = [0, 0, 0, 0];
   }
 
-  /** Add a band ``height`` pixels high; a tall one gets a darker upper edge. */
-  add(height, colour) {
+  /** Add a band ``height`` pixels high: as an edge where it begins, else with an edge on top where it is tall. */
+  add(height, colour, edge, begins) {
     if (height < 4) return this.fill(height, colour);
-    this.fill(height - 1, colour);
-    this.fill(1, colour.map((v) => 0.76 * v));
+    this.fill(height - 1, begins ? edge : colour);
+    this.fill(1, edge);
   }
 
   fill(height, [r, g, b]) {
@@ -137,12 +144,14 @@ class Column {
   }
 }
 
+/** A colour of the page's style as [red, green, blue]. */
+function colourOf(name) {
+  const hex = getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  return [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
+}
+
 function classColours() {
-  const style = getComputedStyle(document.documentElement);
-  return Array.from({ length: 7 }, (_, k) => {
-    const hex = style.getPropertyValue(`--w${k}`).trim();
-    return [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
-  });
+  return Array.from({ length: 7 }, (_, k) => colourOf(`--w${k}`));
 }
 
 /** Paint the plot of a picture; ``scale`` is pixels per token. */
@@ -154,17 +163,28 @@ function paint(canvas, p, scale) {
   const colours = classColours();
   const pen = new Column(image);
   if (detailed()) {
-    const classes = p.classes[state.colour];
-    sweep(p, moments(p, width), (x, bands, t) => {
-      const step = stepAt(p, t);
+    const classes = p.classes[state.colour], single = banded(p), times = moments(p, width);
+    const ground = colourOf("--ground"), edges = colours.map((colour) => colour.map((v, part) => (v + ground[part]) / 2));
+    const wide = (4 * (state.view[1] - state.view[0])) / width;
+    sweep(p, times, (x, bands, t) => {
+      const step = stepAt(p, t), size = (k) => scale * (p.held[k] + step - p.first[k]);
       pen.start(x);
-      for (const k of bands) pen.add(scale * (p.held[k] + step - p.first[k]), colours[classes[k]]);
+      const begins = (k) => x > 0 && p.start[k] >= times[x - 1] && p.stop[k] - p.start[k] > wide;
+      if (single) for (const k of bands) pen.add(size(k), colours[classes[k]], edges[classes[k]], begins(k));
+      else byClass(bands, classes, size).forEach((height, c) => pen.fill(height, colours[c]));
       pen.end();
     });
   } else {
     paintDensity(pen, p, scale, colours, width);
   }
   context.putImageData(image, 0, 0);
+}
+
+/** The summed sizes of some wedges in each class. */
+function byClass(bands, classes, size) {
+  const sums = new Float64Array(7);
+  for (const k of bands) sums[classes[k]] += size(k);
+  return sums;
 }
 
 /** The fullest bin under each column of pixels, split by class. */
@@ -185,7 +205,7 @@ function paintDensity(pen, p, scale, colours, width) {
 /** What lies under the pointer, in words. */
 function facts(p, t, tokens) {
   const run = page.runs[p.run].name;
-  if (!detailed()) return densityFacts(p, t);
+  if (!banded(p)) return densityFacts(p, t);
   let below = 0;
   const bands = bandsAt(p, t), step = stepAt(p, t);
   const total = bands.reduce((sum, k) => sum + p.held[k] + step - p.first[k], 0);
@@ -206,15 +226,16 @@ function densityFacts(p, t) {
   const count = p.moment.length, bin = Math.min(count - 1, Math.max(0, Math.floor((t / page.span[1]) * count)));
   const sizes = Array.from({ length: 7 }, (_, c) => p[state.colour][c * count + bin]);
   const total = sizes.reduce((a, b) => a + b, 0);
-  const lines = sizes.map((v, c) => [`${classText(c)}: ${plain.format(v)} tokens`, `w${c}`]).filter((_, c) => sizes[c] > 0).reverse();
+  const { label, unit } = page.scales[state.colour];
+  const lines = sizes.map((v, c) => [`${label} ${classText(c)} ${unit}: ${plain.format(v)} tokens`, `w${c}`]).filter((_, c) => sizes[c] > 0).reverse();
   return [`${page.runs[p.run].name}, near ${moment(p.moment[bin])}: ${plain.format(total)} tokens`, ...lines];
 }
 
-/** The name of a class of the colour scale. */
+/** The name of a class of the colour scale, in its unit. */
 function classText(c) {
-  const { edges, unit } = page.scales[state.colour];
-  if (c === 0) return `under ${edgeText(edges[0])} ${unit}`;
-  return c === edges.length ? `${edgeText(edges[c - 1])} ${unit} or more` : `${edgeText(edges[c - 1])} to ${edgeText(edges[c])} ${unit}`;
+  const { edges } = page.scales[state.colour];
+  if (c === 0) return `under ${edgeText(edges[0])}`;
+  return c === edges.length ? `${edgeText(edges[c - 1])} or more` : `${edgeText(edges[c - 1])} to ${edgeText(edges[c])}`;
 }
 
 /** Draw one picture with its axes, its line and its gestures. */

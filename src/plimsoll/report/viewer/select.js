@@ -35,7 +35,7 @@ const selections = {
   "latency-volume": (run, rows) => {
     const { volume, latency } = page.table;
     const order = rows.filter((k) => Number.isFinite(latency[run][k])).sort((a, b) => volume[a] - volume[b]);
-    const bins = Math.min(24, order.length), x = [], y = [];
+    const bins = Math.min(24, Math.max(4, Math.floor(order.length / 20)), order.length), x = [], y = [];
     for (let b = 0; b < bins; b++) {
       const part = order.slice(Math.floor((b * order.length) / bins), Math.floor(((b + 1) * order.length) / bins));
       x.push(volume[part[part.length >> 1]]);
@@ -55,7 +55,7 @@ function seriesOf(panel, rows) {
 /** Put the window's figures in the table; without a window, the run's own. */
 function fillTable() {
   const rows = state.brush ? chosen() : null;
-  for (const line of document.querySelectorAll("#ranking tbody tr")) {
+  for (const line of document.querySelectorAll("#ranking tbody tr, #runs [data-run]")) {
     const run = Number(line.dataset.run);
     line.classList.toggle("dim", state.focus !== null && state.focus !== run);
     const own = rows ? windowFigures(run, rows) : null;
