@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
+from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
+from xml.etree import ElementTree
 
 import polars as pl
 import pytest
 
-from plimsoll import Trace, rounds, serving
+from plimsoll import Trace, read_trace, rounds, serving
 from plimsoll.cli import app
 from plimsoll.errors import InputError
 from plimsoll.experiment.run import compare
 from plimsoll.report.output import check_output, write_output
 from plimsoll.report.panels import all_panels, see
+from plimsoll.report.words import number
+
+from .conftest import HOSTILE
 
 
 @pytest.mark.parametrize("ending", [".png", ".svg", ".pdf"])
@@ -28,6 +35,53 @@ def test_figures(comparison, tmp_path, ending, panel):
     assert first.startswith(head)
     write_output(path, panel, *comparison)
     assert path.read_bytes() == first
+
+
+def test_a_figure_of_one_file_for_two_grounds(comparison, tmp_path):
+    pytest.importorskip("matplotlib")
+    for panel in ("picture", "latency-tail"):
+        write_output(tmp_path / "a.svg", panel, *comparison)
+        text = (tmp_path / "a.svg").read_text()
+        ElementTree.fromstring(text)
+        assert "@media (prefers-color-scheme: dark)" in text
+        outlines = re.findall(r' d="([^"C]*)"', text)
+        assert outlines and not any(re.search(r"\.\d\d", outline) for outline in outlines)
+
+
+def test_the_picture_of_the_readme_shows_what_its_command_runs():
+    root = Path(__file__).parents[2]
+    workload, capacity = re.search(
+        r"plimsoll plot '(\S+)' --capacity (\d+) --out memory.svg", (root / "README.md").read_text()
+    ).groups()
+    picture = (root / "docs/images/memory.svg").read_text()
+    assert len(picture) < 200_000
+    for run in compare(read_trace(workload), ["fcfs", "svf"], rounds(capacity=int(capacity))):
+        assert f">mean latency {number(run.result.latency.mean())} rounds<" in picture
+
+
+def test_hostile_names_stay_names(comparison, tmp_path):
+    pytest.importorskip("matplotlib")
+    trace, runs = comparison
+    hostile = [replace(r, policy=f"$x_{k}$\\frac{HOSTILE}") for k, r in enumerate(runs)]
+    for panel in ("picture", "latency-tail", "bound"):
+        write_output(tmp_path / "a.svg", panel, trace, hostile)
+        drawn = (tmp_path / "a.svg").read_text()
+        names = {element.tag.split("}")[-1] for element in ElementTree.fromstring(drawn).iter()}
+        assert not names & {"script", "img", "foreignObject"} and "<img" not in drawn
+        assert "$x_0$" in drawn
+    write_output(tmp_path / "a.csv", "queue", trace, hostile)
+    assert set(pl.read_csv(tmp_path / "a.csv")["series"]) == {r.policy for r in hostile}
+    write_output(tmp_path / "a.json", "picture", trace, hostile)
+    events = json.loads((tmp_path / "a.json").read_text())["traceEvents"]
+    assert {e["args"]["name"] for e in events if e["name"] == "process_name"} == {r.policy for r in hostile}
+
+
+def test_an_unwritable_path_is_one_line_and_leaves_nothing(comparison, tmp_path):
+    for ending in (".svg", ".csv", ".json"):
+        with pytest.raises(InputError, match=rf"nowhere/a\{ending}: cannot be written: No such file") as caught:
+            write_output(tmp_path / "nowhere" / f"a{ending}", "queue", *comparison)
+        assert "\n" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
 
 
 def test_no_matplotlib_is_one_line(comparison, tmp_path, monkeypatch):

@@ -49,7 +49,7 @@ def show_memory(policy: str, result: Result) -> None:
     parts, scale = memory_columns(result, _width(console))
     last = result.finish[~(result.finish != result.finish)]
     ends = f"{result.arrival.min():,.0f}", f"{last.max() if len(last) else 0:,.0f} {result.unit}"
-    console.print(_drawn(f"{policy}: memory, by wait before the start", parts, result.capacity, *ends))
+    console.print(_drawn(f"{policy}: memory, by {scale.label} ({scale.unit})", parts, result.capacity, *ends))
     legend = Text(" " * 9)
     for colour, name in zip(_COLOURS, class_names(scale), strict=True):
         legend.append("█ ", colour).append(f"{name}  ")

@@ -38,6 +38,7 @@ _DARK = {
     "#7a5195": "#bb97d6",
 }
 """What a colour becomes where an SVG is shown on a dark ground; those of classes and shades stay."""
+_LONGEST_NAME = 36
 _DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)))
 _STYLE = {
     "font.size": 8,
@@ -150,7 +151,7 @@ def _scales(axes: Any, panel: Panel) -> None:
         low, high = extent(panel, name)
         getattr(axes, f"set_{name}lim")(*((high, low) if name == "y" and axis.names else (low, high)))
         if axis.names:
-            getattr(axes, f"set_{name}ticks")(range(len(axis.names)), axis.names)
+            getattr(axes, f"set_{name}ticks")(range(len(axis.names)), [_shown(n) for n in axis.names])
             continue
         if axis.log:
             getattr(axes, f"set_{name}scale")("log")
@@ -170,8 +171,9 @@ def _lines(axes: Any, panel: Panel, styles: Sequence[str]) -> None:
 
 
 def _shown(name: str) -> str:
-    """A name as plain text: Matplotlib reads a dollar sign as mathematics and hides a leading underscore."""
-    return name.replace("$", r"\$").removeprefix("_") or "–"
+    """A name as short plain text: Matplotlib reads dollar signs as mathematics and hides a leading underscore."""
+    short = name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
+    return short.replace("$", r"\$").removeprefix("_") or "–"
 
 
 def _dots(axes: Any, panel: Panel, styles: Sequence[str]) -> None:
@@ -247,7 +249,7 @@ def _picture(axes: Any, picture: Still, collection: Any) -> None:
     outlines = areas(panel.series[0].x, picture.parts) if stays is None else stays.outlines
     classes = range(len(outlines)) if stays is None else stays.classes
     colours = [CLASS_COLOURS[c] for c in classes]
-    between = {"edgecolors": _GROUND, "linewidths": 0.25} if stays else {"edgecolors": "face", "linewidths": 0}
+    between = {"edgecolors": _GROUND, "linewidths": 0.15} if stays else {"edgecolors": "face", "linewidths": 0}
     axes.add_collection(collection(outlines, facecolors=colours, rasterized=stays is None, clip_on=False, **between))
     axes.set_title(_shown(picture.run.label))
     axes.set_title(picture.run.told, loc="right", fontweight="normal", fontsize=8)
