@@ -9,8 +9,8 @@ import numpy as np
 from ..host.result import Floats, Ints
 from .curve import Wedges
 
-SMALL = 1 / 2500
-"""Where the median stay covers a smaller share of the picture than this, classes of requests are shown instead."""
+SMALL = 1 / 1000
+"""Where the mean stay covers a smaller share of the picture than this, classes of requests are shown instead."""
 MOST_STAYS = 500
 
 
@@ -37,7 +37,7 @@ def stays(w: Wedges, classes: Ints, span: tuple[float, float], capacity: int) ->
     span : the ends of the picture's time.
     """
     area = (w.stop - w.start) * (w.held + w.grown / 2)
-    if not 0 < len(w) <= MOST_STAYS or np.median(area) < SMALL * (span[1] - span[0]) * capacity:
+    if not 0 < len(w) <= MOST_STAYS or area.mean() < SMALL * (span[1] - span[0]) * capacity:
         return None
     return Stays(outlines(w), classes[w.id])
 

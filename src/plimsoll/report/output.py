@@ -14,7 +14,7 @@ from ..experiment.run import Run
 from ..trace import Trace
 from .panel import Panel
 from .panels import Seen, all_panels, see
-from .picture import Gallery, class_names, gallery, still
+from .picture import Gallery, class_names, gallery, stills
 
 FIGURES, NUMBERS, VIEWER = (".png", ".svg", ".pdf"), (".csv", ".parquet"), ".json"
 
@@ -94,4 +94,4 @@ def _draw_pictures(path: Path, trace: Trace, seen: Sequence[Seen]) -> None:
     from .figure import draw_pictures
 
     shown = gallery(trace, seen, range(len(seen)))
-    draw_pictures([still(shown, seen, k) for k in shown.runs], shown.wait, path)
+    draw_pictures(stills(shown, seen, shown.runs), shown.wait, path)

@@ -22,7 +22,7 @@ from ..trace import Trace
 from .pack import Pack, script_json
 from .panel import Panel
 from .panels import Seen, all_panels, see
-from .picture import MOST_CELLS, Gallery, Scale, Still, class_names, gallery, pictures_json, still, window
+from .picture import MOST_CELLS, Gallery, Scale, Still, class_names, gallery, pictures_json, stills, window
 from .svg import panel_svg, picture_svg
 from .words import baseline, number, summary
 
@@ -55,7 +55,7 @@ def report_page(trace: Trace, runs: Sequence[Run], attained: Sequence[Attained] 
     panels = all_panels(trace, seen, attained)
     styles = run_styles(runs)
     data, columns = _data(trace, seen, shown, panels, pair)
-    words, stills = summary(runs), [still(shown, seen, k) for k in pair]
+    words, drawn = summary(runs), stills(shown, seen, pair)
     script = "\n".join(viewer_file(f"{name}.js") for name in _SCRIPTS)
     style = viewer_file("style.css")
     return _TEMPLATE.format(
@@ -66,8 +66,8 @@ def report_page(trace: Trace, runs: Sequence[Run], attained: Sequence[Attained] 
         about=escape(_about(trace, runs[0])),
         headline=escape(words[0]),
         lead="".join(f'<p class="lead">{escape(line)}</p>' for line in words[1:]),
-        pictures="".join(map(_figure, stills)),
-        detail=_SINGLE if all(picture.stays for picture in stills) else _CLASSES,
+        pictures="".join(map(_figure, drawn)),
+        detail=_SINGLE if all(picture.stays for picture in drawn) else _CLASSES,
         colours=_colours(shown.wait),
         table=_table(runs, styles),
         legend=_legend(seen, styles),

@@ -134,18 +134,23 @@ class Still:
     stays: Stays | None
 
 
-def still(shown: Gallery, seen: Sequence[Seen], k: int) -> Still:
-    """The picture of the run at place ``k`` of the ranking, coloured by wait."""
-    s, density = seen[k], shown.densities[shown.runs.index(k)]
-    capacity = s.result.capacity
+def stills(shown: Gallery, seen: Sequence[Seen], places: Sequence[int]) -> list[Still]:
+    """The pictures of some runs, coloured by wait: all of them with bands, or none."""
+    single = [stays(seen[k].wedges, shown.wait.of(shown.waits[k]), shown.span, seen[k].result.capacity) for k in places]
+    if None in single:
+        single = [None] * len(single)
+    return [_still(shown, seen[k], k, bands) for k, bands in zip(places, single, strict=True)]
+
+
+def _still(shown: Gallery, s: Seen, k: int, bands: Stays | None) -> Still:
+    capacity, density = s.result.capacity, shown.densities[shown.runs.index(k)]
     axes = (
         Axis("time", s.result.unit, time=True, limits=shown.span),
         Axis("KV cache held", "tokens", limits=(0.0, 1.12 * capacity)),
     )
     times = Series(s.label, density.moment, density.moment, k)
     mark = Mark("y", capacity, f"capacity {capacity:,} tokens")
-    single = stays(s.wedges, shown.wait.of(shown.waits[k]), shown.span, capacity)
-    return Still(s, Panel("picture", f"Memory of {s.label}", "", *axes, [times], [mark]), density.wait, single)
+    return Still(s, Panel("picture", f"Memory of {s.label}", "", *axes, [times], [mark]), density.wait, bands)
 
 
 def window(seen: Sequence[Seen], runs: Sequence[int], span: tuple[float, float]) -> tuple[float, float]:

@@ -17,7 +17,7 @@ function legend() {
 }
 
 function pictures() {
-  const ready = page.pictures.map(prepared);
+  const ready = (page.pictures = page.pictures.map(prepared));
   document.querySelectorAll(".picture").forEach((host, place) => {
     const select = element("select", { "aria-label": "run shown" });
     ready.forEach((p) => select.append(element("option", { value: p.run }, page.runs[p.run].name)));
@@ -34,8 +34,7 @@ function pictures() {
   });
   when(["colour"], legend);
   when(["view", "pictured"], () => {
-    const shown = ready.filter((p) => state.pictured.includes(p.run));
-    document.getElementById("detail").textContent = shown.every(banded) ? "Each band is one request." : classesText();
+    document.getElementById("detail").textContent = banded() ? "Each band is one request." : classesText();
   });
 }
 

@@ -10,7 +10,7 @@ function prepared(picture) {
   const held = Float64Array.from(picture.row, (row, k) => page.table.prompt[row] + picture.kept[k]);
   const first = picture.first ?? picture.start;
   const area = (k) => (picture.stop[k] - picture.start[k]) * (held[k] + (stepAt(picture, picture.stop[k]) - first[k]) / 2);
-  const typical = percentile(Float64Array.from(picture.row, (_, k) => area(k)).sort(), 0.5);
+  const typical = Array.from(picture.row, (_, k) => area(k)).reduce((sum, v) => sum + v, 0) / n;
   return { ...picture, n, byStop, rank, held, first, typical, classes: { wait: classesOf(picture, "wait"), volume: classesOf(picture, "volume") } };
 }
 
@@ -36,9 +36,10 @@ function detailed() {
   return state.view[0] >= page.window[0] - 1e-6 && state.view[1] <= page.window[1] + 1e-6;
 }
 
-/** True where a run's stays cover enough of the picture to be told apart, each a band of its own. */
-function banded(p) {
-  return detailed() && p.typical >= ((state.view[1] - state.view[0]) * page.capacity) / 2500;
+/** True where the stays of every run shown cover enough of its picture to be told apart, each a band of its own. */
+function banded() {
+  const enough = ((state.view[1] - state.view[0]) * page.capacity) / 1000;
+  return detailed() && page.pictures.every((p) => !state.pictured.includes(p.run) || p.typical >= enough);
 }
 
 /** The fullest moment of each of ``count`` stretches of the view. */
@@ -163,7 +164,7 @@ function paint(canvas, p, scale) {
   const colours = classColours();
   const pen = new Column(image);
   if (detailed()) {
-    const classes = p.classes[state.colour], single = banded(p), times = moments(p, width);
+    const classes = p.classes[state.colour], single = banded(), times = moments(p, width);
     const ground = colourOf("--ground"), edges = colours.map((colour) => colour.map((v, part) => (v + ground[part]) / 2));
     const wide = (4 * (state.view[1] - state.view[0])) / width;
     sweep(p, times, (x, bands, t) => {
@@ -205,7 +206,7 @@ function paintDensity(pen, p, scale, colours, width) {
 /** What lies under the pointer, in words. */
 function facts(p, t, tokens) {
   const run = page.runs[p.run].name;
-  if (!banded(p)) return densityFacts(p, t);
+  if (!banded()) return densityFacts(p, t);
   let below = 0;
   const bands = bandsAt(p, t), step = stepAt(p, t);
   const total = bands.reduce((sum, k) => sum + p.held[k] + step - p.first[k], 0);
