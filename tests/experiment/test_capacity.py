@@ -88,6 +88,33 @@ def test_what_is_not_monotone_is_said_and_not_counted():
     assert (memory.edges, memory.broken) == ([4], [(3, 0)])
 
 
+def test_what_is_never_too_much_has_no_edge(tmp_path):
+    """Eight requests of three rounds each: the last is done after 24 however fast they come."""
+    edges, _ = find(search(one_at_a_time(tmp_path), "max_latency<=24", capacity=7), ["fcfs", "svf"])
+    assert [edge.edges for edge in edges] == [[np.inf], [np.inf]]
+    told = plimsoll(
+        *("capacity", one_at_a_time(tmp_path), "--policies", "fcfs", "--capacity", 7, "--rounds-per-s", 1),
+        *("--slo", "max_latency<=24", "--replications", 1),
+    ).stdout
+    assert " any " in told
+    assert "fcfs keeps them at every rate tried" in told
+
+
+def test_an_objective_that_cannot_be_kept_names_what_binds(tmp_path):
+    even = one_at_a_time(tmp_path)
+    with pytest.raises(InputError, match=r"at .* it is 3 with fcfs; what binds is the steps of a request that has"):
+        find(search(even, "max_latency<=2", capacity=7), ["fcfs"])
+    server = {"host": "serving", "steptime": "unit", "blocks": 700, "block_size": 1}
+    with pytest.raises(InputError, match="what binds is the waiting of wait:threshold=20 itself, for fcfs keeps them"):
+        find(search(even, "max_latency<=3", **server), ["wait:threshold=20"])
+    file = tmp_path / "pairs.csv"
+    file.write_text("arrival_s,prompt_tokens,output_tokens\n0,4,3\n0,4,3\n40,4,3\n40,4,3\n")
+    with pytest.raises(InputError, match="what binds is requests that come at the same instant"):
+        find(search(str(file), "max_latency<=3", capacity=7), ["fcfs"])
+    with pytest.raises(InputError, match=r"max_latency<=2 and max_tpot<=0.5 cannot .* they are 3 and 1 with"):
+        find(search(even, "max_latency<=2", "max_tpot<=0.5", capacity=7), ["fcfs"])
+
+
 def test_the_interval_is_students():
     assert interval([1.0, 3.0]) == pytest.approx((2, 2 - 12.706, 2 + 12.706))
     assert interval([2.0]) == (2, -np.inf, np.inf)

@@ -233,8 +233,10 @@ def show_edges(search: Search, edges: list[Edge], fluid: float) -> None:
         table.add_column(name, justify="right", no_wrap=True)
     for edge in edges:
         value, over, energy = edge.value, edge.over(edges[0]), edge.spent("energy_j")
+        bounded = math.isfinite(value.mean)
+        most = _number(value.mean) if bounded else "none" if math.isnan(value.mean) else "any"
         table.add_row(
-            edge.policy, _number(value.mean), _ends(value), f"{value.mean / fluid:.2f}",
+            edge.policy, most, _ends(value), f"{value.mean / fluid:.2f}" if bounded else "–",
             "–" if edge is edges[0] else _ends(over), _or_dash(edge.spent("cost_usd")),
             _or_dash(None if energy is None else energy / 1e3),
         )  # fmt: skip
@@ -250,6 +252,9 @@ def show_edges(search: Search, edges: list[Edge], fluid: float) -> None:
     show(frontier)
     show(f"the fluid is stable {'up to' if axis.harder else 'from'} {_number(fluid)} {axis.unit}")
     for edge in edges:
+        if math.inf in edge.edges:
+            show(f"{edge.policy} keeps them at every rate tried, up to {_number(max(edge.tried)[0])} {axis.unit}: a "
+                 "trace of so few requests ends before it misses")  # fmt: skip
         if edge.broken:
             show(f"{edge.policy} is not monotone: it misses at {_number(edge.broken[0][0])} and keeps beyond; its edge "
                  "is the last value up to which all that was tried kept")  # fmt: skip
@@ -269,13 +274,24 @@ def show_gpus(search: Search, fitting: dict[str, list[Fitting]]) -> None:
             cells = [_or_dash(None if None in s or not s else sum(s) / len(s)) for s in (spent[0], spent[1])]
             if one.tried and None not in spent[1]:
                 cells[1] = _number(sum(spent[1]) / len(spent[1]) / 1e3)
-            keeps = "yes" if one.met else "no" if one.tried else "the model does not fit"
+            keeps = _kept(one)
             table.add_row(policy, one.gpu, keeps, *(map(_number, means) if means else ["–"] * len(slo)), *cells)
-    _console().print(table)
+    show = _console().print
+    show(table)
+    for policy, found in fitting.items():
+        if not any(one.met for one in found):
+            show(f"no GPU of the table keeps them with {policy}")
+
+
+def _kept(one: Fitting) -> str:
+    if not one.tried:
+        return "the model does not fit"
+    kept = sum(t.met for t in one.tried)
+    return "yes" if one.met else f"{kept} of {len(one.tried)}" if kept else "no"
 
 
 def _ends(value: Interval) -> str:
-    return f"{_number(value.low)} … {_number(value.high)}"
+    return f"{_number(value.low)} … {_number(value.high)}" if math.isfinite(value.low) else "–"
 
 
 def _or_dash(value: float | None) -> str:

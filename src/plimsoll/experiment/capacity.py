@@ -23,8 +23,9 @@ from ..simulation import Host, simulate
 from ..steptime.hardware import GPUS, gpu_named
 from ..trace import Trace, mean_rate
 from ..workload import is_named
+from .binding import binding
 from .confidence import Interval, interval
-from .objective import FIGURES, Objective
+from .objective import Objective
 from .setting import Setting
 
 WIDEST = 2.0**10  # times less load than the fluid bears is taken as none at all
@@ -123,7 +124,8 @@ class Edge:
             missed = [at for at in points if not self.tried[at, k].met]
             kept = [at for at in points if self.tried[at, k].met]
             before = [at for at in kept if not missed or points.index(at) < points.index(missed[0])]
-            self.edges.append(before[-1] if before else math.nan)
+            endless = self.axis.harder and not missed
+            self.edges.append(math.inf if endless else before[-1] if before else math.nan)
             self.broken += [(at, k) for at in missed if kept and points.index(at) < points.index(kept[-1])]
 
 
@@ -253,12 +255,16 @@ def find(
             _bracket(search, edge, trace, k, fluid)
         edge.settle(len(traces))
     best = (max if search.axis.harder else min)(edge.value.mean for edge in found)
+    around = best if math.isfinite(best) else fluid
     for edge in found:
-        for at in sorted({search.axis.round(best * share) for share in FRONTIER}):
+        for at in sorted({search.axis.round(around * share) for share in FRONTIER}):
             for k, trace in enumerate(traces):
                 _try(search, edge, trace, k, at)
         edge.settle(len(traces))
-    return sorted(found, key=lambda edge: edge.value.mean, reverse=search.axis.harder), fluid
+    worst = -math.inf if search.axis.harder else math.inf
+    means = {edge.policy: edge.value.mean for edge in found}
+    found.sort(key=lambda e: worst if math.isnan(means[e.policy]) else means[e.policy], reverse=search.axis.harder)
+    return found, fluid
 
 
 def _bracket(search: Search, edge: Edge, trace: Trace, k: int, fluid: float) -> None:
@@ -267,7 +273,7 @@ def _bracket(search: Search, edge: Edge, trace: Trace, k: int, fluid: float) -> 
     good = search.axis.round(fluid / step)
     while not _try(search, edge, trace, k, good).met:
         if max(good / fluid, fluid / good) > WIDEST:
-            raise InputError(_hopeless(search, edge, edge.tried[good, k], good))
+            raise InputError(_hopeless(search, edge, trace, edge.tried[good, k], good))
         good = search.axis.round(good / step)
     bad = search.axis.round(good * step)
     while bad != good and _try(search, edge, trace, k, bad).met:
@@ -304,12 +310,18 @@ def _run(search: Search, edge: Edge, trace: Trace, value: float) -> Tried:
     return Tried(values, met, cost, energy)
 
 
-def _hopeless(search: Search, edge: Edge, tried: Tried, at: float) -> str:
+def _hopeless(search: Search, edge: Edge, trace: Trace, tried: Tried, at: float) -> str:
+    """In words: which objectives are missed at a value so easy, by how much, and what binds."""
     missed = [(o, v) for o, v in zip(search.objectives, tried.values, strict=True) if not v <= o.limit]
-    told = [f"{o} cannot be kept at any {'load' if search.axis.harder else search.axis.name}" for o, _ in missed[:1]]
-    told += [f"at {at:.3g} {search.axis.unit} it is {v:.4g} with {edge.policy}" for _, v in missed[:1]]
-    told += [f"what binds is {FIGURES[o.figure]}" for o, _ in missed[:1]]
-    return "; ".join(told) or f"{edge.policy} is unstable at any {search.axis.name}"
+    if not missed:
+        return f"{edge.policy} is unstable at any {search.axis.name}"
+    which, values = (" and ".join(words) for words in zip(*((str(o), f"{v:.4g}") for o, v in missed), strict=True))
+    what = binding([o for o, _ in missed], edge.policy, *search.make(trace, at), search.axis.name)
+    return (
+        f"{which} cannot be kept at any {'load' if search.axis.harder else search.axis.name}; "
+        f"at {at:.3g} {search.axis.unit} {'it is' if len(missed) == 1 else 'they are'} {values} with {edge.policy}; "
+        f"what binds is {what}"
+    )
 
 
 @dataclass(frozen=True)

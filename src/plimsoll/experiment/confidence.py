@@ -33,7 +33,7 @@ def interval(values: Sequence[float]) -> Interval:
     """
     mean = float(np.mean(values))
     free = len(values) - 1
-    if free == 0:
+    if free == 0 or not np.isfinite(mean):
         return Interval(mean, -np.inf, np.inf)
     half = (STUDENT[free - 1] if free <= len(STUDENT) else 1.96) * float(np.std(values, ddof=1)) / (free + 1) ** 0.5
     return Interval(mean, mean - half, mean + half)
