@@ -45,6 +45,19 @@ def test_one_replica_is_the_plain_host(router, policy):
     assert alone.evictions.sum() > 0 or policy != "fcfs"
 
 
+@settings(deadline=None, max_examples=40)
+@given(
+    st.integers(0, 9999), st.sampled_from(OPEN), st.sampled_from(["fcfs", "svf", "load-line"]), st.integers(17, 40),
+    st.sampled_from([1, 2, 4]), st.sampled_from(["exact", "noisy:0.5", "law"]),
+)  # fmt: skip
+def test_a_fleet_of_any_one_replica_is_that_host(seed, router, policy, tokens, block, predictor):
+    trace, host = drawn(seed, 40, gap=0.5), unit(2 * tokens // block, block_size=block)
+    alone = simulate(trace, policy, host, predictor, seed=seed)
+    fleet = simulate(trace, policy, Fleet([host], router), predictor, seed=seed)
+    assert same(alone, fleet)
+    assert alone.more == fleet.more
+
+
 @pytest.mark.parametrize(
     "options",
     [

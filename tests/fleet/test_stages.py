@@ -53,6 +53,10 @@ def test_a_file_of_unlike_replicas_and_of_stages(tmp_path):
     ("text", "told"),
     [
         ("", r"no \[\[replica\]\]"),
+        (
+            "link_gb_per_s = 0\n[[replica]]\nrole = 'prefill'\n[[replica]]\nrole = 'decode'",
+            r"fleet.toml: a link needs link_gb_per_s above 0",
+        ),
         ("speed = 3\n[[replica]]", "speed: known are"),
         ("[[replica]]\ncount = 0", "replica 1: count must be a whole number of at least 1"),
         ("[[replica]]\n[[replica]]\nrole = 'cook'", "replica 2: role must be"),
@@ -75,6 +79,8 @@ def test_a_bad_file_is_one_line(tmp_path, text, told):
 def test_options_that_do_not_go_together():
     with pytest.raises(InputError, match="--router needs --replicas or --fleet"):
         Setting("lmsys", gpu="h100", model="llama-3.1-8b", router="random").make()
+    with pytest.raises(InputError, match="--gpu needs --model, or say --host"):
+        Setting("lmsys", gpu="h100").make()
     with pytest.raises(InputError, match="need the serving host"):
         Setting("lmsys", replicas=2).make()
     with pytest.raises(InputError, match="--replicas must be at least 1"):

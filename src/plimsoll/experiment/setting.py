@@ -95,6 +95,9 @@ class Setting:
         named = self.gpu is not None and self.model is not None
         if self.host == "serving" or (self.host is None and (named or self.fleet is not None)):
             return self._fleet() if several else self._serving(self._options())
+        if self.host is None and (self.gpu is None) != (self.model is None):
+            given, lacks = ("--gpu", "--model") if self.model is None else ("--model", "--gpu")
+            raise InputError(f"{given} needs {lacks}, or say --host rounds or serving")
         if several:
             raise InputError("--replicas and --fleet need the serving host: --gpu and --model, or --host serving")
         capacity = capacity_for(self.trace, self.capacity, self.seed)

@@ -51,7 +51,10 @@ def read_fleet(path: Path, common: dict[str, Any], router: str) -> Fleet | Stage
         return Fleet(found["both"], router)
     if not (found["prefill"] and found["decode"]):
         raise InputError(f"{path}: replicas for prefill and for decode are needed")
-    return Stages(Fleet(found["prefill"], router), Fleet(found["decode"], router), **(_LINK | given))
+    try:
+        return Stages(Fleet(found["prefill"], router), Fleet(found["decode"], router), **(_LINK | given))
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
 
 
 def _replicas(where: str, table: dict[str, Any], common: dict[str, Any]) -> tuple[str, list[Serving]]:
