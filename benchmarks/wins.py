@@ -8,7 +8,7 @@ first served; "any" where the best is within 3 % of that.
 import argparse
 from dataclasses import replace
 
-WORKLOADS = {"azure-conv": 4000, "azure-code": 4000, "mooncake": 4000, "reasoning": 40_000}
+WORKLOADS = {"azure-conv": 4000, "azure-code": 4000, "mooncake": 4000, "reasoning": 12_000}
 """Requests of each: enough to fill the memory many times over."""
 MEMORY = (0.5, 1.0, 2.0)
 LOADS = (0.8, 1.0, 1.3)

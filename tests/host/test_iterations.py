@@ -8,10 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plimsoll import Trace, rounds, simulate
+from plimsoll.bounds.speed import turnover
 from plimsoll.errors import InputError, PolicyError
 from plimsoll.host.iterations import Iterations
 from plimsoll.policy import STOP, Plan, View
 from plimsoll.policy.fluid import LinearStep
+from plimsoll.steptime import StepTime
+from plimsoll.steptime.kernel import pack
 
 UNIT = LinearStep(1, 0)
 
@@ -34,6 +37,17 @@ def test_time_is_linear_in_the_tokens_of_the_batch():
     result = run([(0, 5, 2)], "fcfs", 20, LinearStep(1, 0.1))
     assert result.finish.tolist() == pytest.approx([3 + 0.1 * 18])
     assert result.mean_memory_use == pytest.approx((1.5 * 5 + 1.6 * 6 + 1.7 * 7) / (4.8 * 20))
+
+
+def test_a_step_may_last_as_long_as_in_the_serving_host():
+    flat, chunk = ([1.0], [0.0]), [0.0] * 4
+    alone, beside = [1.0, 0.01, 0.001, 0.0, 0.0], [2.0, 0.1, 0.01, 0.1, *chunk]
+    law = StepTime("mine", "given", pack(0.1, alone, beside, ([1.0], [1.0]), flat, flat))
+    # alone 1 + 0.01·5 + 0.001·25; beside a decode of 6 tokens 2 + 0.1 + 0.06 + 0.1·3; decodes of 7 + 4, then of 5
+    result = run([(0, 5, 2), (0.5, 3, 2)], "fcfs", 30, law)
+    first, mixed = 1.075, 2.46
+    assert result.finish.tolist() == pytest.approx([first + mixed + 2.1, first + mixed + 2.1 + 1.5])
+    assert turnover(Iterations(30, law)) == pytest.approx(30 / (1 + 0.1 * 30))
 
 
 def test_an_arrival_during_a_batch_waits_for_its_end():

@@ -17,7 +17,7 @@ from plimsoll.reproduce.ledger import MEASURED, NOT_CHECKABLE, Finding
 def test_the_command_tells_every_claim_of_a_paper_and_takes_up_its_cells(tmp_path, capsys):
     cells = tmp_path / "cells.json"
     command = ["reproduce", "svf", "--quick", "--cells", str(cells), "--json"]
-    app(command, result_action="return_value")
+    app([*command, "--figures", str(tmp_path / "figures")], result_action="return_value")
     first = json.loads(capsys.readouterr().out)
     assert first["schema"] == 1 and first["quick"] is True
     assert [row["id"] for row in first["claims"]] == list(range(12, 20))
@@ -27,6 +27,9 @@ def test_the_command_tells_every_claim_of_a_paper_and_takes_up_its_cells(tmp_pat
         assert row["ours"] or row["verdict"] == NOT_CHECKABLE
     verdicts = {row["id"]: row["verdict"] for row in first["claims"]}
     assert all(verdicts[claim] == "reproduced" for claim in (12, 13, 14, 15, 16))
+    assert any(made["title"].startswith("Claim 17: Poisson") for made in first["tables"])
+    drawn = {file.stem for file in (tmp_path / "figures").glob("*.svg")}
+    assert drawn == set(first["figures"]) == {"claim-17-8b-chat", "claim-17-8b-documents"}
     app(command, result_action="return_value")
     again = json.loads(capsys.readouterr().out)
     assert again["claims"] == first["claims"]
