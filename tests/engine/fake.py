@@ -54,12 +54,14 @@ def scheduler(
     )
 
 
-def request(number: int, prompt: int, output: int, arrival: float = 0.0, **extra: Any) -> Request:
-    """A request of ``prompt`` tokens that stops after ``output``; ``extra`` goes to ``extra_args``."""
+def request(
+    number: int, prompt: int, output: int, arrival: float = 0.0, ids: list[int] | None = None, **extra: Any
+) -> Request:
+    """A request of ``prompt`` tokens (``ids``) that stops after ``output``; ``extra`` goes to ``extra_args``."""
     params = SamplingParams(max_tokens=output, ignore_eos=True, extra_args=extra or None)
     fields: dict[str, Any] = {
         "request_id": str(number),
-        "prompt_token_ids": [1 + number % 97] * prompt,
+        "prompt_token_ids": ids or [1 + number % 97] * prompt,
         "sampling_params": params,
         "pooling_params": None,
         "arrival_time": arrival,

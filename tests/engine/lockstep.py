@@ -74,7 +74,7 @@ async def _send(url: str, asked: real.Asked) -> None:
     async with httpx.AsyncClient(timeout=600) as client:
 
         async def one(i: int, ids: list[int]) -> None:
-            body = {"prompt": ids, "max_tokens": real.LIMIT, "user": [i, n]}
+            body = {"prompt": ids, "max_tokens": int(asked.limit[i]), "user": [i, n]}
             answer = await client.post(f"{url}/v1/completions", json=body)
             assert answer.status_code == 200, answer.text
 

@@ -20,11 +20,15 @@ LIMIT = 400  # output tokens that every request allows
 
 
 class Asked(NamedTuple):
-    """A burst whose answers end by themselves: each at its own stop token, which nobody but the sampler knows."""
+    """A burst whose answers end by themselves: each at its own stop token, which nobody but the sampler knows.
+
+    ``limit`` is the output tokens that each request allows.
+    """
 
     prompts: list[list[int]]
     output: np.ndarray
     stop: list[int]
+    limit: np.ndarray
 
 
 class Outcome(NamedTuple):
@@ -105,13 +109,14 @@ def natural(folder: Path, burst: Burst) -> Asked:
     """The burst with stop tokens: each answer ends where a token first comes, as near its length as there is one."""
     asked = prompts(burst)
     with running(folder, blocks=60 * 25) as llm:
-        answers = serve(llm, Asked(asked, np.full(len(asked), LIMIT), [-1] * len(asked))).tokens
+        most = np.full(len(asked), LIMIT)
+        answers = serve(llm, Asked(asked, most, [-1] * len(asked), most)).tokens
     output, stop = np.zeros(len(asked), np.int64), []
     for i, tokens in enumerate(answers):
         first = np.array([place for place, token in enumerate(tokens) if token not in tokens[:place]])
         output[i] = 1 + first[np.argmin(np.abs(first + 1 - burst.output[i]))]
         stop.append(tokens[output[i] - 1])
-    return Asked(asked, output, stop)
+    return Asked(asked, output, stop, most)
 
 
 def ask(llm: LLM, asked: Asked, hints: bool = False, priorities: list[int] | None = None) -> list[str]:
@@ -119,7 +124,7 @@ def ask(llm: LLM, asked: Asked, hints: bool = False, priorities: list[int] | Non
     names: list[str] = []
     for i, ids in enumerate(asked.prompts):
         params = SamplingParams(
-            max_tokens=LIMIT,
+            max_tokens=int(asked.limit[i]),
             stop_token_ids=[asked.stop[i]] if asked.stop[i] >= 0 else None,
             ignore_eos=True,
             temperature=0,

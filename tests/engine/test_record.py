@@ -140,9 +140,18 @@ def test_metrics_are_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
     assert trace.arrival[0] == 0
 
 
+@pytest.mark.parametrize("seconds", [0.0, -5.0, float("nan")])
+def test_a_time_to_look_at_metrics(seconds: float) -> None:
+    with pytest.raises(InputError, match="--seconds must be above 0"):
+        sample("http://engine", seconds)
+
+
 def test_flags() -> None:
     assert plug_in(None, None, asynchronous=True) == ["--scheduler-cls", "plimsoll.engine.vllm.AsyncScheduler"]
-    assert plug_in("svf", None, asynchronous=False)[-1] == '{"plimsoll": {"policy": "svf"}}'
+    assert plug_in("svf", "law", asynchronous=False)[2:] == [
+        *("--additional-config.plimsoll.policy", "svf"),
+        *("--additional-config.plimsoll.predictor", "law"),
+    ]
     assert behind_proxy("vllm", 0.02) == ["--scheduling-policy", "priority", "--watermark", "0.02"]
     with pytest.raises(InputError, match="--engine must be"):
         behind_proxy("triton", 0.02)

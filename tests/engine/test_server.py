@@ -15,6 +15,7 @@ pytest.importorskip("vllm", reason="the environment of the real engines is absen
 
 import httpx
 
+from plimsoll.engine.flags import plug_in
 from plimsoll.engine.record import read_log
 from plimsoll.engine.sample import sample
 
@@ -24,7 +25,6 @@ from .burst import Burst
 pytestmark = pytest.mark.engine
 
 ANEW = httpx.Limits(max_keepalive_connections=0)  # no request may meet a connection that is just being closed
-STEERED = json.dumps({"plimsoll": {"policy": "svf", "predictor": "law"}})
 
 
 def body(ids: list[int], output: int, **more: Any) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def at_rest(url: str) -> None:
 
 
 def test_the_server_with_a_policy(weights: Path, tmp_path: Path) -> None:
-    flags = ("--scheduler-cls", "plimsoll.engine.vllm.Scheduler", "--additional-config", STEERED)
+    flags = plug_in("svf", "law", asynchronous=False)
     shared = tmp_path / "prometheus"
     shared.mkdir()
     burst = Burst.of(3, n=40)

@@ -11,6 +11,8 @@ import pytest
 
 from plimsoll.errors import InputError
 
+from .conftest import serving
+
 Before = Callable[..., Any]
 
 
@@ -113,6 +115,28 @@ def test_limits(engine, before: Before) -> None:
     _eventually(lambda: client.post("/v1/completions", json={"prompt": "x"}).status_code == 200)
 
 
+def test_a_client_that_reads_slowly_slows_the_engine(before: Before) -> None:
+    chunk, chunks, sent = bytes(1 << 16), 1024, []
+
+    async def flood(scope: Any, receive: Any, send: Any) -> None:
+        assert scope["type"] == "http"
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for _ in range(chunks):
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            sent.append(len(chunk))
+        await send({"type": "http.response.body"})
+
+    with serving(flood) as url:
+        _, client = before(url)
+        with client.stream("GET", "/flood") as answer:
+            passed = -1
+            while passed != len(sent):
+                passed = len(sent)
+                time.sleep(0.5)
+            assert passed < chunks / 2
+            assert sum(map(len, answer.iter_raw())) == chunks * len(chunk)
+
+
 def test_an_engine_that_is_silent_or_gone(before: Before) -> None:
     from plimsoll.proxy.app import Limits
 
@@ -124,6 +148,26 @@ def test_an_engine_that_is_silent_or_gone(before: Before) -> None:
         _, client = before(f"http://127.0.0.1:{unused.getsockname()[1]}")
         assert client.post("/v1/completions", json={"prompt": "x"}).status_code == 502
         assert client.get("/health").status_code == 502
+
+
+def test_what_cannot_be_written_or_listened_on_is_told_in_a_line(tmp_path: Path) -> None:
+    from plimsoll.proxy.app import Proxy
+    from plimsoll.proxy.serve import serve
+
+    with pytest.raises(InputError, match=r"--log .* cannot be written: No such file"):
+        Proxy("http://127.0.0.1:9", log=tmp_path / "none" / "log")
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(InputError, match="cannot listen there"):
+        serve(Proxy("http://127.0.0.1:9"), "127.0.0.1", taken.getsockname()[1])
+    with pytest.raises(InputError, match="port must be 0-65535"):
+        serve(Proxy("http://127.0.0.1:9"), "127.0.0.1", 99_999_999)
+
+
+@pytest.mark.parametrize("limit", [{"silence_s": -1.0}, {"in_flight": 0}, {"body": 0}])
+def test_limits_are_above_0(limit: Any) -> None:
+    from plimsoll.proxy.app import Limits
+
+    with pytest.raises(InputError, match=r"--(timeout|max-in-flight|max-body-mib) must be above 0"):
+        Limits(**limit)
 
 
 @pytest.mark.parametrize("url", ["127.0.0.1:8000", "ftp://host", "http://"])

@@ -55,5 +55,5 @@ def test_priority_is_the_mean_volume(outputs: list[int], prompt: int) -> None:
 
 
 def test_patience_must_be_positive() -> None:
-    with pytest.raises(InputError, match="patience is 0"):
+    with pytest.raises(InputError, match="--patience must be above 0, not 0"):
         OutputLaw(patience=0)

@@ -34,14 +34,15 @@ def serve_args(
     async_scheduling : whether vLLM schedules asynchronously; as the installed vLLM does if not given.
     as_json : one JSON object on stdout.
     """
+    from ..engine.desk import as_engine
     from ..engine.flags import async_by_default, behind_proxy, plug_in
+    from ..engine.options import Options
     from ..errors import InputError
-    from ..policy.load import load_policy
 
     if engine != "vllm" and not proxy:
         raise InputError(f"--engine {engine} has no plug-in; use it behind the proxy: --proxy")
-    if policy and policy != "stock":
-        load_policy(policy)
+    if policy != "stock":
+        as_engine(Options(policy or Options.policy, predictor or Options.predictor).load()[0])
     asynchronous = async_by_default() if async_scheduling is None else async_scheduling
     flags = behind_proxy(engine, watermark) if proxy else plug_in(policy, predictor, asynchronous)
     print(json.dumps({"flags": flags}) if as_json else shlex.join(flags))

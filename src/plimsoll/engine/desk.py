@@ -63,9 +63,6 @@ class Desk:
         seed: int = 0,
         compiled: bool = True,
     ) -> None:
-        for hook, reason in _REFUSED.items():
-            if has(policy, hook):
-                raise PolicyError(f"{type(policy).__name__} {reason}")
         self.capacity, self.block, self.step = capacity, block, 0
         self._unheld = 0 if late else 1
         self.chooses_victims = has(policy, "evict")
@@ -92,7 +89,7 @@ class Desk:
         self._notes = np.zeros(1) if belief.memory is None else np.array(belief.memory, np.float64)
         self.requests, self._free = records(_ROOM, REQUEST), list(range(_ROOM - 1, -1, -1))
         self.running, self.k = records(_ROOM, RUNNING), 0
-        plan = _plan(policy, self.capacity)
+        plan = as_engine(policy, self.capacity)
         self._row, self._memory = plan.columns[:1], np.ascontiguousarray(plan.memory, np.float64)
         self._columns = np.repeat(self._row, _ROOM, axis=0)
         self._dice = new_dice(seed)
@@ -273,14 +270,18 @@ def _alone(prompt: int, ids: Sequence[int]) -> Trace:
     return Trace(np.zeros(1), np.array([prompt]), np.ones(1, np.int64), more={"prompt_ids": column})
 
 
-def _plan(policy: Any, capacity: int) -> Plan:
-    """The policy's memory and the row of columns that each request starts with.
+def as_engine(policy: Any, capacity: int = 1 << 20) -> Plan:
+    """The policy's memory and the row of columns that each request starts with, in an engine.
 
     Raises
     ------
     PolicyError
-        If what is planned depends on the requests, which an engine does not know ahead.
+        If the policy needs what an engine does not offer, or what it plans depends on the requests, which an engine
+        does not know ahead.
     """
+    for hook, reason in _REFUSED.items():
+        if has(policy, hook):
+            raise PolicyError(f"{type(policy).__name__} {reason}")
     if not hasattr(policy, "plan"):
         return Plan()
     plans: list[Plan] = []

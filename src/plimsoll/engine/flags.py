@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from importlib import metadata
 
 from ..errors import InputError
@@ -20,11 +19,15 @@ def async_by_default() -> bool:
 
 
 def plug_in(policy: str | None, predictor: str | None, asynchronous: bool) -> list[str]:
-    """vLLM's flags for the plug-in; settings left out keep their defaults."""
+    """vLLM's flags for the plug-in; settings left out keep their defaults.
+
+    Each setting is a flag of its own, as vLLM has it for JSON: so nothing needs quotes inside ``$(…)``.
+    """
     kind = "AsyncScheduler" if asynchronous else "Scheduler"
-    settings = {name: value for name, value in (("policy", policy), ("predictor", predictor)) if value}
     flags = ["--scheduler-cls", f"plimsoll.engine.vllm.{kind}"]
-    return flags + (["--additional-config", json.dumps({"plimsoll": settings})] if settings else [])
+    for name, value in (("policy", policy), ("predictor", predictor)):
+        flags += [f"--additional-config.plimsoll.{name}", value] if value else []
+    return flags
 
 
 def behind_proxy(engine: str, watermark: float) -> list[str]:

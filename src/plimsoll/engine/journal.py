@@ -10,6 +10,8 @@ from collections import deque
 from pathlib import Path
 from typing import IO, Any
 
+from ..errors import InputError
+
 _RATIOS = (0.125, 0.25, 0.5, 0.71, 1.0, 1.41, 2.0, 4.0, 8.0)
 _SECONDS = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
 _metrics: dict[str, Any] = {}
@@ -46,6 +48,11 @@ class Journal:
     Parameters
     ----------
     explain, log : files to append JSON lines to, or None (see `plimsoll.engine.options.Options`).
+
+    Raises
+    ------
+    InputError
+        If one cannot be written.
     """
 
     KEPT = 1000
@@ -53,8 +60,8 @@ class Journal:
     def __init__(self, explain: Path | None, log: Path | None) -> None:
         self.metrics = metrics()
         self.recent: deque[dict[str, Any]] = deque(maxlen=self.KEPT)
-        self._explain = _open(explain)
-        self._log = _open(log)
+        self._explain = _open("explain", explain)
+        self._log = _open("log", log)
 
     def tell(self, request: str, event: str, **why: Any) -> None:
         """A request was held or preempted, and why."""
@@ -87,5 +94,8 @@ class Journal:
         return [entry for entry in self.recent if entry["request"] == request]
 
 
-def _open(path: Path | None) -> IO[str] | None:
-    return path.open("a", buffering=1, encoding="utf-8") if path else None
+def _open(setting: str, path: Path | None) -> IO[str] | None:
+    try:
+        return path.open("a", buffering=1, encoding="utf-8") if path else None
+    except OSError as error:
+        raise InputError(f"plimsoll settings: {setting} {path} cannot be written: {error.strerror}") from error

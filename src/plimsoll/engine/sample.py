@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 import urllib.error
@@ -80,8 +81,10 @@ def sample(url: str, seconds: float, every: float = 1.0, wait: Callable[[float],
     Raises
     ------
     InputError
-        If the page cannot be read or is not vLLM's, or nothing finished.
+        If the page cannot be read or is not vLLM's, or nothing finished, or ``seconds`` is not above 0.
     """
+    if not 0 < seconds < math.inf:
+        raise InputError(f"--seconds must be above 0, not {seconds:g}")
     began = time.monotonic()
     last, rows = _look(url), []
     while time.monotonic() - began < seconds:

@@ -27,6 +27,7 @@ _HOP = frozenset(  # headers of one connection, not of the message (RFC 9110, 7.
     b"connection keep-alive proxy-authenticate proxy-authorization te trailers transfer-encoding upgrade".split()
 )
 _IDLE_S = 3.0  # an idle connection is closed before the engine's own server closes it (5 s in uvicorn)
+_OPTIONS = {"in_flight": "--max-in-flight", "body": "--max-body-mib", "silence_s": "--timeout"}  # of the command
 _START_RATE = 1_000_000_000  # the ageing clock starts at this times Unix time; no engine serves that fast
 
 
@@ -50,7 +51,7 @@ class Limits:
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
             if not value > 0:
-                raise InputError(f"limits: {name} is {value}, must be above 0")
+                raise InputError(f"{_OPTIONS.get(name, name)} must be above 0, not {value:g}")
 
 
 class Proxy:
@@ -67,7 +68,7 @@ class Proxy:
     Raises
     ------
     InputError
-        If ``to`` is no URL, or a limit is out of range.
+        If ``to`` is no URL, the log cannot be written, or a limit is out of range.
     """
 
     def __init__(
@@ -84,7 +85,7 @@ class Proxy:
         self._base = to.rstrip("/")
         if not re.fullmatch(r"https?://[^/?#]+[^?#]*", to):
             raise InputError(f"--to: {to!r} is no URL such as http://127.0.0.1:8000")
-        self._log_path = log
+        self._log = RequestLog(log)
         self._clients = Clients()
         self._in_flight = 0
         self._tokens, self._characters = 1.0, 4.0  # running totals of texts with a stated length: 4 per token
@@ -100,7 +101,6 @@ class Proxy:
             skip_auto_headers=("accept", "accept-encoding", "content-type", "user-agent"),
             auto_decompress=False,
         ) as self._engine:
-            self._log = RequestLog(self._log_path)
             try:
                 yield
             finally:

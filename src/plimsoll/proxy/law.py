@@ -31,7 +31,7 @@ class OutputLaw:
         self._clock = 0.0
         self._start = start
         if not patience > 0:
-            raise InputError(f"patience is {patience}, must be above 0")
+            raise InputError(f"--patience must be above 0, not {patience:g}")
         self._patience = patience
         self._moments = (float(FIRST_GUESS), float(FIRST_GUESS) ** 2)
 

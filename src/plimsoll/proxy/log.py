@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
 
+from ..errors import InputError
+
 
 @dataclass
 class Passed:
@@ -39,10 +41,19 @@ class Passed:
 
 
 class RequestLog:
-    """Appends one line per request to a file, or nothing without one."""
+    """Appends one line per request to a file, or nothing without one.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written.
+    """
 
     def __init__(self, path: Path | None) -> None:
-        self._file: IO[str] | None = path.open("a", buffering=1, encoding="utf-8") if path else None
+        try:
+            self._file: IO[str] | None = path.open("a", buffering=1, encoding="utf-8") if path else None
+        except OSError as error:
+            raise InputError(f"--log {path}: cannot be written: {error.strerror}") from error
 
     def write(self, passed: Passed) -> None:
         """Append one line."""
