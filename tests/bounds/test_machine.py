@@ -14,6 +14,8 @@ from plimsoll.fleet.fleet import Fleet
 from plimsoll.fleet.stages import Stages
 from plimsoll.host.iterations import Iterations
 from plimsoll.host.serving import MODES
+from plimsoll.steptime.form import StepTime
+from plimsoll.steptime.kernel import pack
 
 A100 = serving(gpu="a100", model="llama-2-70b", tp=2, blocks=3328, max_num_seqs=128)
 RTX = serving(gpu="rtx-4090", model="llama-3.1-8b", blocks=500)
@@ -131,6 +133,21 @@ def test_no_run_beats_the_bound(seed, mode, seconds, policy, seats, spread):
     if done.status == "ok":
         assert done.latency.sum() >= bound_for(trace, host) * (1 - 1e-9)
         assert done.more["busy_s"] >= dearest(amounts(trace, host), [host]).sum() * (1 - 1e-9)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(0, 9999), st.sampled_from(["fcfs", "svf", "sjf"]), st.sampled_from(MODES))
+def test_no_run_beats_the_bound_whatever_a_step_takes(seed, policy, mode):
+    rng = np.random.default_rng(seed)
+    drawn = (rng.exponential(0.01, 14) * (rng.random(14) < 0.6)).tolist()
+    slope, more = rng.exponential((0.01, 0.05)).tolist()
+    rising, from_nothing = ([0.0, 1.0], [0.1, 0.1 + more]), ([0.0, 1.0], [0.0, slope])
+    step = StepTime("drawn", "", pack(drawn[0], drawn[1:6], drawn[6:], rising, from_nothing, rising))
+    cut = None if rng.random() < 0.7 else int(rng.integers(2, 9))
+    trace = Trace(np.cumsum(rng.exponential(0.3, 60)), rng.integers(1, 9, 60), rng.integers(1, 9, 60))
+    host = serving(steptime=step, blocks=24, block_size=1, max_num_batched_tokens=24, mode=mode, max_tokens=cut)
+    done = simulate(trace, policy, host, seed=seed)
+    assert done.latency.sum() >= bound_for(trace, host) > 0
 
 
 def test_a_pace_without_seconds_is_endless():

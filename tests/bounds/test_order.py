@@ -41,6 +41,16 @@ def test_makespan(instance):
     assert answer.lower == best == int((answer.start + p.output).max())
 
 
+def test_many_that_finish_in_one_round_are_all_counted():
+    # Five of (0, 0, 3) hold 15 in their third round; three fit in 10. In a cycle of "finishes before", each saw two.
+    pytest.importorskip("ortools")
+    requests, weights = [(0, 0, 3)] * 5, [6, 3, 3, 6, 9]
+    p = problem(requests, 10, weights)
+    answer = order.solve(p, search.place(p, search.first_order(p)), 0, 20)
+    assert answer.lower == 96 == optimum(requests, 10, weights)
+    assert feasible(p, answer.start)
+
+
 def test_makespan_by_hand():
     # Peaks 5 of M = 6: the second may hold 1 in the round in which the first finishes, so it makes one token there.
     p = problem([(0, 0, 5), (0, 0, 5)], 6)

@@ -151,7 +151,9 @@ class Search:
                 raise InputError(f"{name} of the search must be at least {least}, not {value}")
 
 
-def worst_instance(play: Play, bound: Callable[[Trace, int], float], search: Search) -> Worst:
+def worst_instance(
+    play: Play, bound: Callable[[Trace, int], float], search: Search, stop: Callable[[], bool] = lambda: False
+) -> Worst:
     """Look for the instance on which a policy's total latency is the largest multiple of ``bound``.
 
     Random instances first, then local search: one request is added, dropped, copied or changed at a time, and
@@ -162,6 +164,7 @@ def worst_instance(play: Play, bound: Callable[[Trace, int], float], search: Sea
     play : the policy at ``search.capacity``.
     bound : (trace, capacity) -> the optimum or a lower bound of the total latency, rounds.
     search : sizes, effort and seed.
+    stop : asked after every instance; ends the search with the worst so far.
 
     Raises
     ------
@@ -171,7 +174,9 @@ def worst_instance(play: Play, bound: Callable[[Trace, int], float], search: Sea
     rng = np.random.default_rng(search.seed)
     best: Worst | None = None
     rows: Ints = np.zeros((0, 3), dtype=np.int64)
-    for tried in range(1, search.restarts + search.steps + 1):
+    tried = 0
+    while tried < search.restarts + search.steps and not (tried and stop()):
+        tried += 1
         fresh = best is None or tried <= search.restarts
         candidate = _drawn(rng, search) if fresh else _changed(rng, search, rows)
         found = _judge(play, bound, search, candidate, tried)
@@ -179,7 +184,7 @@ def worst_instance(play: Play, bound: Callable[[Trace, int], float], search: Sea
             best, rows = found, candidate
     if best is None:
         raise InputError("the policy settled on none of the instances tried; nothing to report")
-    return Worst(best.trace, best.capacity, best.total, best.bound, search.restarts + search.steps)
+    return Worst(best.trace, best.capacity, best.total, best.bound, tried)
 
 
 def _judge(play: Play, bound: Callable[[Trace, int], float], search: Search, rows: Ints, tried: int) -> Worst | None:

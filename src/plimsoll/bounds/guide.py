@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ..jit import njit
+from .alone import ramp_sums
 from .levels import States
-from .prices import NEVER, Floats, Prices, is_large, large_pay, ramp_sums
+from .prices import NEVER, Floats, Prices, is_large, large_pay
 from .problem import Ints, Problem
 
 

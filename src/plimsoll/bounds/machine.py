@@ -26,7 +26,7 @@ from ..steptime.kernel import COUNTS, MIXED, PREFILL, TABLES, Floats, decode_bas
 from ..trace import Trace, mean_rate
 
 UNBOUNDED = 1 << 40
-"""Tokens of a step whose budget has no limit."""
+"""Tokens of a step of whole prompts."""
 _GOLDEN, _SECTIONS = 0.6180339887498949, 20
 
 
@@ -131,16 +131,16 @@ def decodes(host: Serving) -> Floats:
 
 
 def prompts(host: Serving) -> Floats:
-    """The same of steps with prompt tokens. The time of attention, which only adds to theirs, is left out."""
+    """The same of steps with prompt tokens. What attention takes by the token only adds to these, and is left out."""
     c, seats = host.step_time().coefficients, float(host.max_num_seqs)
     if min(c[PREFILL:MIXED].min(), c[MIXED:COUNTS].min()) < 0:
         return np.array([[host.capacity, UNBOUNDED, seats, 0.0]])
     decode, tokens, sequences = (int(n) for n in c[COUNTS : COUNTS + 3])
     at_tokens, at_sequences = TABLES + 2 * decode, TABLES + 2 * (decode + tokens)
-    most = UNBOUNDED if host.mode in ("orca", "static") else host.max_num_batched_tokens
+    most = host.max_num_batched_tokens if host.mode in ("vllm", "sarathi") else UNBOUNDED
     batch = _ends(np.append(c[at_tokens : at_tokens + tokens], seats), 1, most)
     sampling = _ends(c[at_sequences : at_sequences + sequences], 0, host.max_num_seqs)
-    least = min(interpolate(c, at_sequences, sequences, float(x)) for x in sampling)
+    least = min(interpolate(c, at_sequences, sequences, float(x)) for x in sampling) + min(c[PREFILL], c[MIXED])
     seconds = np.array([interpolate(c, at_tokens, tokens, float(x)) for x in batch]) + least
     return np.column_stack([0.0 * batch + host.capacity, batch, np.minimum(batch, seats), seconds])
 

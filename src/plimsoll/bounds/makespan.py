@@ -11,7 +11,7 @@ from ..jit import njit
 from .area import volume
 from .problem import Ints, Problem, earliest
 
-MOVES = 200  # local moves between two looks at the clock
+MOVES, TOKENS = 200, 5_000_000  # local moves, and tokens placed by them, between two looks at the clock
 
 
 def lower_bound(problem: Problem) -> int:
@@ -48,8 +48,9 @@ def search(problem: Problem, seed: int, stop: Callable[[], bool]) -> Ints:
     best = np.zeros(len(o), np.int64)
     held = np.zeros(int(problem.arrival.max() + o.sum() + o.max()) + 2, np.int64)
     last = _pack(problem, order, held, best)
+    moves = max(1, min(MOVES, TOKENS // int(o.sum()))) if len(o) else 0
     while not stop() and len(o) > 1:
-        last = _swap(problem, order, held, best, last, random.random((MOVES, 2)))
+        last = _swap(problem, order, held, best, last, random.random((moves, 2)))
     return best
 
 

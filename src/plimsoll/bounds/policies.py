@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..trace import Trace
+from .area import volume
 from .problem import Ints, Problem
 
 FIRST = ("svf", "mc-sf", "sorted-f")  # usually the best, so that a short limit sees them
@@ -18,7 +19,7 @@ def schedules(problem: Problem, stop: Callable[[], bool]) -> Iterator[tuple[str,
     """Name and starts, shape (n,), of every policy that finishes every request, until ``stop()``.
 
     A policy that kills leaves its last attempts, which hold no more than all its attempts did. One that needs
-    parameters, refuses these requests or does not settle is passed over.
+    parameters, refuses these requests, does not settle or takes ten times the rounds that they need is passed over.
     """
     from ..host.discrete import Rounds
     from ..policy.load import catalogue
@@ -29,7 +30,8 @@ def schedules(problem: Problem, stop: Callable[[], bool]) -> Iterator[tuple[str,
     back = np.argsort(order, kind="mergesort")
     arrival, prompt, output = (column[order] for column in problem[:3])
     trace = Trace(arrival.astype(np.float64), prompt, output)
-    host = Rounds(problem.capacity, rounds_per_s=1.0, max_rounds=4 * int(arrival.max() + output.sum()))
+    needed = int(arrival.max() + output.max()) + int(volume(prompt, output).sum()) // problem.capacity
+    host = Rounds(problem.capacity, rounds_per_s=1.0, max_rounds=10 * needed + 1000)
     exact = load_predictor("exact")
     for name in [*FIRST, *(other for other in kinds if other not in FIRST)]:
         if stop():

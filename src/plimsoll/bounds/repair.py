@@ -17,8 +17,8 @@ MOST = 8  # requests taken out at once
 def repair(problem: Problem, start: Ints, seed: int, stop: Callable[[], bool]) -> Ints:
     """The best schedule found from ``start`` (a feasible one) before ``stop()``; shape (n,).
 
-    Each move takes out a few requests that start near each other and puts each back, in random order, at the
-    earliest epoch at which it fits; a move that raises the cost is undone.
+    Each move takes out a few requests that start near each other, one of which waits, and puts each back, in random
+    order, at the earliest epoch at which it fits; a move that raises the cost is undone.
     """
     start = start.copy()
     if len(start) < 2:
@@ -28,7 +28,11 @@ def repair(problem: Problem, start: Ints, seed: int, stop: Callable[[], bool]) -
     held = np.zeros(latest + 2, np.int32)
     _fill(problem, start, held)
     while not stop():
-        _mend(problem, start, np.argsort(start, kind="stable"), held, random.random((BATCH, MOST + 2)))
+        order = np.argsort(start, kind="stable")
+        late = np.flatnonzero(start[order] > problem.arrival[order])
+        if not len(late):
+            break
+        _mend(problem, start, order, late, held, random.random((BATCH, MOST + 3)))
     return start
 
 
@@ -45,14 +49,18 @@ def _add(problem: Problem, i: int, start: int, held: Any, sign: int) -> None:
 
 
 @njit()
-def _mend(problem: Problem, start: Ints, order: Ints, held: Any, draws: Any) -> None:
-    """One move per row of ``draws``, uniform in [0, 1); ``order`` is about that of the starts."""
+def _mend(problem: Problem, start: Ints, order: Ints, late: Ints, held: Any, draws: Any) -> None:
+    """One move per row of ``draws``, uniform in [0, 1).
+
+    ``order`` is about that of the starts, ``late`` its places where somebody waits: one of them is in every move.
+    """
     a, s, o, w, m = problem
     n = len(start)
     taken, before = np.zeros(MOST, np.int64), np.zeros(MOST, np.int64)
     for draw in draws:
         count = min(n, 1 + int(draw[0] * MOST))
-        first = int(draw[1] * (n - count + 1))
+        first = late[int(draw[1] * len(late))] - int(draw[MOST + 2] * count)
+        first = max(0, min(first, n - count))
         change = 0
         for k in range(count):
             taken[k] = order[first + k]

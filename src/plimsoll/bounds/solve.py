@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -17,12 +17,12 @@ from ..errors import InputError
 from ..trace import Trace
 from . import area, delay, guide, layers, levels, linear, makespan, nodes, order, policies, prices, repair, search
 from .interrupt import heard
-from .problem import Ints, Problem, cost
+from .problem import Ints, Problem, cost, feasible
 
 STATES = 5000  # of the dynamic program over levels
 MOVES = 5_000_000  # states times rounds of one evaluation of the bound
 NODES = 600_000  # of one layer of the proof
-SMALL = 300  # requests; above, policies come before local search and the climb gets most of the time
+SMALL = 300  # requests; above, nothing is proved, and the first prices and the policies come before local search
 
 
 @dataclass(frozen=True)
@@ -123,8 +123,7 @@ def bound(
     >>> found.lower, found.upper, found.proved
     (12, 12, True)
     """
-    if not time_limit > 0:
-        raise InputError(f"time limit must be above 0 seconds, not {time_limit:g}")
+    check_limit(time_limit)
     for name, given, known_names in (
         ("objective", objective, ("latency", "makespan")),
         ("method", method, ("auto", "order", "lp")),
@@ -142,6 +141,12 @@ def bound(
         with suppress(KeyboardInterrupt):
             _narrow(known, method, seed)
     return replace(known.interval, seconds=known.seconds)
+
+
+def check_limit(time_limit: float) -> None:
+    """One clear line if there is no time to search in."""
+    if not time_limit > 0:
+        raise InputError(f"time limit must be above 0 seconds, not {time_limit:g}")
 
 
 def problem_of(
@@ -197,11 +202,15 @@ class Known:
         """A feasible schedule; kept if it is the best."""
         total = self._total(start)
         if total < self.interval.upper:
+            if not feasible(self.problem, start):
+                raise AssertionError(f"a schedule that costs {total} does not fit in {self.problem.capacity} tokens")
             self._say(replace(self.interval, upper=total, starts=start))
 
     def at_least(self, value: float, method: str) -> None:
         """A certified lower bound; totals are whole, so it is rounded up. Kept if it is the best."""
-        lower = min(math.ceil(value), self.interval.upper)
+        lower = math.ceil(value)
+        if lower > self.interval.upper:
+            raise AssertionError(f"bound {lower} by {method} is above the {self.interval.upper} of a schedule")
         if lower > self.interval.lower:
             self._say(replace(self.interval, lower=lower, method=method))
 
@@ -225,15 +234,17 @@ def _area(problem: Problem) -> int:
 
 
 def _order(known: Known, seed: int, required: bool) -> None:
-    """The order-based model for the rest of the time; passed over if it is not required and not installed."""
-    if not required and find_spec("ortools") is None:
+    """The order-based model for the rest of the time; passed over, if not required, where it cannot be solved."""
+    if not required and (find_spec("ortools") is None or len(known.problem.weight) > order.MOST_REQUESTS):
         return
     if not known.makespan:
         _improve(known, seed, known.time_limit / 30)
     if known.done():
         return
     left = known.time_limit - known.seconds
-    answer = order.solve(known.problem, known.interval.starts, known.interval.lower, left, known.makespan, seed)
+    answer = order.solve(
+        known.problem, known.interval.starts, known.interval.lower, left, known.makespan, seed, known.done
+    )
     known.expanded(answer.nodes)
     if answer.start is not None:
         known.offer(answer.start)
@@ -248,8 +259,10 @@ def _narrow(known: Known, method: str, seed: int) -> None:
         _linear(known, seed)
     elif method == "order" or known.makespan:
         _order(known, seed, method == "order")
-    else:
+    elif len(known.problem.weight) <= SMALL:
         _climb_and_prove(known, seed)
+    else:
+        _climb_and_repair(known, seed)
 
 
 def _linear(known: Known, seed: int) -> None:
@@ -267,27 +280,43 @@ def _climb_and_prove(known: Known, seed: int) -> None:
     """Search, climb and prove in turns, each turn longer than the last, until all is done."""
     n = len(known.problem.weight)
     unit = known.time_limit / 60
-    if n > SMALL:
-        _policies(known, 10 * unit)
-    _improve(known, seed, unit * min(10, 0.3 + n / 12))
-    if known.done():
-        return
+    _improve(known, seed, unit * (0.3 + n / 12))
     climb = _climb(known, 1.1)
     for turn in range(1, 1_000_000):
-        climb.advance(known.interval.upper, known.clock(unit * (1.5 * turn if n <= SMALL else 10)))
+        if climb is None or known.done():
+            return
+        climb.advance(known.interval.upper, known.clock(unit * 1.5 * turn))
         known.at_least(climb.bound, "prices")
         if n <= nodes.MOST_REQUESTS:
             climb = _prove(known, climb, turn)
-        if turn == 2 and n <= SMALL and not known.done():
-            _policies(known, unit)
+        if turn == 2 and not known.done():
+            _policies(known, policies.schedules(known.problem, known.done), unit)
         _improve(known, seed + turn, unit * turn)
+
+
+def _climb_and_repair(known: Known, seed: int) -> None:
+    """Long traces: a policy, the first prices, the other policies, then climb and repair in turns."""
+    unit = known.time_limit / 60
+    schedules = policies.schedules(known.problem, known.done)
+    _policies(known, schedules, 0)
+    climb = _climb(known, 1.1)
+    _policies(known, schedules, 2 * unit)
+    for turn in range(1_000_000):
         if known.done():
             return
+        if climb is not None:
+            climb.advance(known.interval.upper, known.clock(5 * unit))
+            known.at_least(climb.bound, "prices")
+        _improve(known, seed + turn, 5 * unit)
 
 
-def _policies(known: Known, seconds: float) -> None:
-    for _, start in policies.schedules(known.problem, known.clock(seconds)):
+def _policies(known: Known, schedules: Iterator[tuple[str, Ints]], seconds: float) -> None:
+    """The next policies, one at least, for so many seconds."""
+    stop = known.clock(seconds)
+    for _, start in schedules:
         known.offer(start)
+        if stop():
+            return
 
 
 def _improve(known: Known, seed: int, seconds: float) -> None:
@@ -296,24 +325,30 @@ def _improve(known: Known, seed: int, seconds: float) -> None:
     known.offer(find(known.problem, known.interval.starts, seed, known.clock(seconds)))
 
 
-def _climb(known: Known, slack: float) -> prices.Climb:
-    """A climb from the better of two guesses at the prices, with room behind the best schedule's last finish."""
+def _climb(known: Known, slack: float) -> prices.Climb | None:
+    """A climb from the better of two guesses at the prices, with room behind the best schedule's last finish.
+
+    None if the time came before either was evaluated.
+    """
     problem, start = known.problem, known.interval.starts
     horizon = int(slack * int((start + problem.output).max()) + 5 + min(len(start), 200) // 2)
     top = int((problem.prompt + problem.output).max())
     limit = min(STATES, MOVES // horizon)
     floor = levels.affordable_floor(problem.capacity, min(int(problem.prompt.max()), top), limit)
     states = levels.enumerate_states(problem.capacity, floor, top)
-    guesses = [
-        prices.first_prices(problem, start, horizon),
-        delay.delay_prices(problem, np.ones(len(start)), horizon),
-    ]
-    values = [prices.evaluate(problem, states, floor, guess).bound for guess in guesses]
-    known.at_least(max(values), "prices")
-    return prices.Climb(problem, states, floor, guesses[int(np.argmax(values))])
+    delays = delay.delay_prices(problem, np.ones(len(start)), horizon)
+    best: prices.Climb | None = None
+    for guess in (delays, prices.first_prices(problem, start, horizon)):
+        if known.done():
+            break
+        value = prices.evaluate(problem, states, floor, guess, known.done)
+        if value is not None and (best is None or value.bound > best.bound):
+            best = prices.Climb(problem, states, floor, guess, value.bound)
+            known.at_least(value.bound, "prices")
+    return best
 
 
-def _prove(known: Known, climb: prices.Climb, turn: int) -> prices.Climb:
+def _prove(known: Known, climb: prices.Climb, turn: int) -> prices.Climb | None:
     """Beams for a better schedule, then the whole of what could be better, for about as long as the climb."""
     problem, unit = known.problem, known.time_limit / 60
     tables = guide.guide(problem, climb.states, climb.floor, climb.prices)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,10 @@ from ..simulation import simulate
 from ..trace import Floats, Trace
 from .adversary import Search, Worst, worst_instance
 from .area import lower_bound
-from .solve import Interval, bound
+from .interrupt import heard
+from .solve import Interval, bound, check_limit
+
+LEFT_S = 0.1  # for the optimum of the instance, when the search has used all the time
 
 
 @dataclass(frozen=True)
@@ -46,14 +50,17 @@ def find_worst(
 ) -> Found:
     """Look for the instance with the largest ratio of a policy's total latency to the certified lower bound.
 
-    Instances on which the policy does not finish within ``max_rounds`` are passed over. The optimum of the one found
-    is then solved for, ``time_limit`` seconds at most.
+    Instances on which the policy does not finish within ``max_rounds`` are passed over. The search ends after two
+    thirds of ``time_limit`` seconds, if its tries have not ended it before, or with Ctrl-C; the optimum of the instance
+    found is then solved for in what is left.
 
     Raises
     ------
     InputError
         If the policy settles on none of the instances tried, or a parameter is out of range.
     """
+    check_limit(time_limit)
+    began = time.perf_counter()
     loaded, host = load_policy(policy), Rounds(search.capacity, rounds_per_s=1, max_rounds=max_rounds)
 
     def play(trace: Trace) -> Floats:
@@ -65,5 +72,9 @@ def find_worst(
     def least(trace: Trace, capacity: int) -> float:
         return lower_bound(trace.arrival.astype(np.int64), trace.prompt, trace.output, capacity)
 
-    worst = worst_instance(play, least, search)
-    return Found(worst, bound(worst.trace, search.capacity, time_limit, rounds_per_s=1, seed=search.seed))
+    with heard() as interrupted:
+        worst = worst_instance(
+            play, least, search, lambda: interrupted() or time.perf_counter() - began >= time_limit * 2 / 3
+        )
+        left = LEFT_S if interrupted() else max(LEFT_S, time_limit - (time.perf_counter() - began))
+    return Found(worst, bound(worst.trace, search.capacity, left, rounds_per_s=1, seed=search.seed))

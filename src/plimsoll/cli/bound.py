@@ -78,7 +78,8 @@ def bound(
     if worst is not None:
         if trace is not None:
             raise InputError(f"give a trace or --worst, not both: {trace}")
-        limits = Limits(requests or 6, capacity or 20, horizon, equal_prompts, tries, seed)
+        size = (6 if requests is None else requests, 20 if capacity is None else capacity)
+        limits = Limits(*size, horizon, equal_prompts, tries, seed)
         _worst(worst, predictor, limits, time_limit, out, as_json)
         return
     if trace is None:
@@ -129,7 +130,10 @@ def _worst(policy: str, predictor: str, limits: Limits, time_limit: float, out: 
     from ..bounds.worst import find_worst
 
     size = (limits.requests, limits.capacity, limits.horizon, limits.equal_prompts)
-    search = Search(*size, max(1, limits.tries // 5), max(0, limits.tries - limits.tries // 5), limits.seed)
+    if limits.tries < 1:
+        raise InputError(f"--tries must be at least 1, not {limits.tries}")
+    fresh = max(1, limits.tries // 5)
+    search = Search(*size, fresh, limits.tries - fresh, limits.seed)
     found = find_worst(policy, search, predictor=predictor, time_limit=time_limit)
     if out is not None:
         from ..formats import write_trace

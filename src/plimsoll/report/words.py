@@ -87,7 +87,7 @@ def _caveats(best: Run, today: Run, runs: Sequence[Run]) -> list[str]:
 
 def _limit(best: Run) -> list[str]:
     if best.ratio is None or best.lower_bound_total is None:
-        told = f"No certified limit is known for the {best.host} host: the bounds speak of the rounds host."
+        told = f"No certified limit is known for this trace on the {best.host} host."
         return [] if best.result.unit == "rounds" else [told]
     mean = best.lower_bound_total / len(best.result)
     more = 100 * (1 - 1 / best.ratio)
