@@ -22,7 +22,7 @@ def cells(workload, factor, seed):
     import numpy as np
 
     from plimsoll import read_trace, rounds, simulate
-    from plimsoll.bounds.speed import load_of
+    from plimsoll.bounds.machine import load_of
     from plimsoll.workload import default_capacity
 
     trace = read_trace(workload, requests=WORKLOADS[workload], seed=seed)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plimsoll import Trace, rounds, simulate
-from plimsoll.bounds.speed import turnover
+from plimsoll.bounds.machine import least_seconds
 from plimsoll.errors import InputError, PolicyError
 from plimsoll.host.iterations import Iterations
 from plimsoll.policy import STOP, Plan, View
@@ -47,7 +47,7 @@ def test_a_step_may_last_as_long_as_in_the_serving_host():
     result = run([(0, 5, 2), (0.5, 3, 2)], "fcfs", 30, law)
     first, mixed = 1.075, 2.46
     assert result.finish.tolist() == pytest.approx([first + mixed + 2.1, first + mixed + 2.1 + 1.5])
-    assert turnover(Iterations(30, law)) == pytest.approx(30 / (1 + 0.1 * 30))
+    assert least_seconds(Trace.of([(0, 5, 2)]), Iterations(30, law)) == pytest.approx([13 * (1 / 30 + 0.1)])
 
 
 def test_an_arrival_during_a_batch_waits_for_its_end():

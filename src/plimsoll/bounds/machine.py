@@ -78,7 +78,7 @@ def dearest(worth: Floats, replicas: Sequence[Serving]) -> Floats:
     ----------
     worth : shape (n, 3), see ``amounts``.
     """
-    steps = [(np.concatenate([decodes(host), prompts(host)]), count) for host, count in Counter(replicas).items()]
+    steps = [(np.concatenate([decodes(host), prompts(host)]), count) for host, count in kinds(replicas)]
     alone = np.array([sum(count * pace(each, one) for each, count in steps) for one in np.eye(3)])
     total = worth.sum(axis=0)
     unit = np.where((total > 0) & np.isfinite(alone), 1 / alone, 0.0)
@@ -94,6 +94,12 @@ def dearest(worth: Floats, replicas: Sequence[Serving]) -> Floats:
 
     held = _highest(lambda held: float(total @ priced(held, at(held))))
     return worth @ priced(held, at(held))
+
+
+def kinds(replicas: Sequence[Serving]) -> list[tuple[Serving, int]]:
+    """Replicas that are one and the same, with how often they occur."""
+    count = Counter(map(id, replicas))
+    return [(host, count[key]) for key, host in {id(host): host for host in replicas}.items()]
 
 
 def amounts(trace: Trace, host: Serving) -> Floats:
@@ -131,18 +137,27 @@ def decodes(host: Serving) -> Floats:
 
 
 def prompts(host: Serving) -> Floats:
-    """The same of steps with prompt tokens. What attention takes by the token only adds to these, and is left out."""
-    c, seats = host.step_time().coefficients, float(host.max_num_seqs)
+    """The same of steps with prompt tokens; what attention takes by these only adds to the time, and is left out.
+
+    A token that follows an eviction may be made by the step that computes the end of what was taken. The tokens
+    computed again, in all no fewer than the request then holds, count as held in its place, and not as computed.
+    Beside them, and with them within the memory, is what decodes hold; both are extreme where one of them is all.
+    """
+    c, seats, memory = host.step_time().coefficients, float(host.max_num_seqs), float(host.capacity)
     if min(c[PREFILL:MIXED].min(), c[MIXED:COUNTS].min()) < 0:
-        return np.array([[host.capacity, UNBOUNDED, seats, 0.0]])
+        return np.array([[memory, UNBOUNDED, seats, 0.0]])
     decode, tokens, sequences = (int(n) for n in c[COUNTS : COUNTS + 3])
     at_tokens, at_sequences = TABLES + 2 * decode, TABLES + 2 * (decode + tokens)
     most = host.max_num_batched_tokens if host.mode in ("vllm", "sarathi") else UNBOUNDED
-    batch = _ends(np.append(c[at_tokens : at_tokens + tokens], seats), 1, most)
+    batch = _ends(np.append(c[at_tokens : at_tokens + tokens], (seats, memory)), 1, most)
     sampling = _ends(c[at_sequences : at_sequences + sequences], 0, host.max_num_seqs)
-    least = min(interpolate(c, at_sequences, sequences, float(x)) for x in sampling) + min(c[PREFILL], c[MIXED])
+    least = min(interpolate(c, at_sequences, sequences, float(x)) for x in sampling)
     seconds = np.array([interpolate(c, at_tokens, tokens, float(x)) for x in batch]) + least
-    return np.column_stack([0.0 * batch + host.capacity, batch, np.minimum(batch, seats), seconds])
+    made, alone = np.minimum(batch, seats), seconds + min(c[PREFILL], c[MIXED])
+    first = np.column_stack([0.0 * batch, batch, made, alone])
+    again = np.column_stack([np.minimum(batch, memory), 0.0 * batch, made, alone])
+    beside = np.column_stack([0.0 * batch + memory, batch, made, seconds + c[MIXED] + c[MIXED + 2] * memory])
+    return np.concatenate([first, again, beside])
 
 
 def _ends(knots: Floats, low: float, high: float) -> Floats:

@@ -16,7 +16,7 @@ import numpy as np
 from ..host.serving import Serving
 from ..trace import Floats, Trace
 from .area import finishes
-from .machine import amounts, dearest, decodes, pace, prompts
+from .machine import amounts, dearest, decodes, kinds, pace, prompts
 
 TICKS = 1e9
 """Per second: the machine counts in whole nanoseconds, rounded down."""
@@ -35,7 +35,7 @@ def serving_bound(trace: Trace, replicas: Sequence[Serving]) -> float | None:
     if first.closed_loop or first.timeout_s is not None or "cancel_s" in trace.more:
         return None
     worth = amounts(trace, first)
-    alone = np.min([own_seconds(worth, trace, replica) for replica in set(replicas)], axis=0)
+    alone = np.min([own_seconds(worth, trace, replica) for replica, _ in kinds(replicas)], axis=0)
     own = np.sort(trace.arrival + alone)
     release = np.floor(trace.arrival * TICKS).astype(np.int64)
     latest = own
