@@ -1,9 +1,10 @@
-"""The load curves of a measured run of vLLM with its memory full, and ours over them.
+"""Measured runs of vLLM and ours beside them: the figures of two, and the load curves of the one with its memory full.
 
     python benchmarks/fidelity.py TRACES [--draw FOLDER]   # the folder of vllm_measured_*.parquet
 
-Running and waiting requests and memory use, as the engine logged them every second on an RTX 4090 (vLLM 0.19.0,
-Llama-3.1-8B, 300 requests, 2,588 blocks). Prints the mean distance between the curves; draws them with --draw.
+Figures on an RTX 4090 and an RTX PRO 6000 (vLLM 0.19.0, Llama-3.1-8B, 300 requests each): as simulated, with async
+scheduling, and without the two launch constants. Then running and waiting requests and memory use, as the engine
+logged them every second on the RTX 4090 (2,588 blocks): the mean distance between the curves; drawn with --draw.
 """
 
 from __future__ import annotations
@@ -17,8 +18,15 @@ import polars as pl
 from plimsoll import Trace, serving, simulate
 from plimsoll.report.figure import draw_panel
 from plimsoll.report.panel import Axis, Panel, Series
+from plimsoll.steptime import StepTime, model_named, roofline
+from plimsoll.steptime.kernel import COUNTS, TABLES
+from plimsoll.steptime.overhead import EAGER_S, GRAPH_S
 
-BLOCKS = 2588
+MODEL, BLOCKS = "llama-3.1-8b", 2588
+RUNS = {
+    "RTX4090": {"gpu": "rtx-4090", "blocks": BLOCKS},
+    "RTXPRO6000": {"gpu": "rtx-pro-6000", "max_num_seqs": 128},
+}
 CURVES = (
     ("running", "Running requests", "requests", 1.0),
     ("waiting", "Waiting requests", "requests", 1.0),
@@ -26,18 +34,63 @@ CURVES = (
 )
 
 
-def read(folder: Path, name: str) -> pl.DataFrame:
-    """One of the two tables of the measured run."""
+def read(folder: Path, name: str, hardware: str) -> pl.DataFrame:
+    """One of the two tables of a measured run."""
     rows = pl.read_parquet(folder / f"vllm_measured_{name}.parquet")
-    return rows.filter(pl.col("hw").cast(pl.String) == "RTX4090")
+    return rows.filter(pl.col("hw").cast(pl.String) == hardware)
+
+
+def requests(folder: Path, hardware: str) -> tuple[Trace, np.ndarray, np.ndarray]:
+    """The requests of a measured run, and when their first and last tokens came."""
+    rows = read(folder, "requests", hardware).sort("arrival_s")
+    columns = (rows[name].to_numpy() for name in ("arrival_s", "prompt_tokens", "output_tokens"))
+    trace = Trace(*columns, more={"prefix_hit_tokens": rows["prefix_hit_tokens"].to_numpy()})
+    return trace, rows["first_token_s"].to_numpy(), rows["last_token_s"].to_numpy()
+
+
+def figures(trace: Trace, first: np.ndarray, last: np.ndarray) -> dict[str, float]:
+    """What the two are compared by, seconds."""
+    latency = last - trace.arrival
+    return {
+        "TTFT mean": float((first - trace.arrival).mean()),
+        "latency mean": float(latency.mean()),
+        "latency p99": float(np.percentile(latency, 99)),
+        "TPOT mean": float(((last - first) / (trace.output - 1)).mean()),
+        "makespan": float(last.max()),
+    }
+
+
+def kernels_alone(gpu: str) -> StepTime:
+    """The step time without the two launch constants."""
+    law, layers = roofline(gpu, MODEL), model_named(MODEL).layers
+    c = law.coefficients.copy()
+    decodes, tokens = int(c[COUNTS]), int(c[COUNTS + 1])
+    c[TABLES + decodes : TABLES + 2 * decodes] -= GRAPH_S * layers
+    at = TABLES + 2 * decodes + tokens
+    c[at : at + tokens] -= (GRAPH_S + EAGER_S) * layers
+    return StepTime(law.name, "kernels alone", c)
+
+
+def tell_figures(folder: Path) -> None:
+    """Print each measured figure, and how far each simulation is from it."""
+    for hardware, options in RUNS.items():
+        trace, first, last = requests(folder, hardware)
+        hosts = {
+            "simulated": serving(model=MODEL, **options),
+            "async scheduling": serving(model=MODEL, async_scheduling=True, **options),
+            "kernels alone": serving(model=MODEL, steptime=kernels_alone(options["gpu"]), **options),
+        }
+        runs = {name: simulate(trace, "fcfs", host) for name, host in hosts.items()}
+        found = {name: figures(trace, run.first_token, run.finish) for name, run in runs.items()}
+        for name, real in figures(trace, first, last).items():
+            told = ", ".join(f"{kind} {100 * (ours[name] / real - 1):+.1f} %" for kind, ours in found.items())
+            print(f"{hardware} {name}: {real:.4g} s; {told}")
 
 
 def panels(folder: Path) -> list[Panel]:
     """The three curves, measured and ours, at the seconds of the engine's log."""
-    rows, logged = read(folder, "requests").sort("arrival_s"), read(folder, "timeseries")
-    columns = (rows[name].to_numpy() for name in ("arrival_s", "prompt_tokens", "output_tokens"))
-    trace = Trace(*columns, more={"prefix_hit_tokens": rows["prefix_hit_tokens"].to_numpy()})
-    curve = simulate(trace, "fcfs", serving(gpu="rtx-4090", model="llama-3.1-8b", blocks=BLOCKS, curve_s=1.0)).curve
+    trace, logged = requests(folder, "RTX4090")[0], read(folder, "timeseries", "RTX4090")
+    curve = simulate(trace, "fcfs", serving(model=MODEL, curve_s=1.0, **RUNS["RTX4090"])).curve
     assert curve is not None  # curve_s asks for it
     at = logged["t_s"].to_numpy()
     found: list[Panel] = []
@@ -55,6 +108,7 @@ def main() -> None:
     parser.add_argument("traces", type=Path, help="the folder of the measured runs")
     parser.add_argument("--draw", type=Path, help="write an SVG for each curve here")
     options = parser.parse_args()
+    tell_figures(options.traces)
     for panel in panels(options.traces):
         real, ours = (series.y for series in panel.series)
         off = np.abs(real - ours)

@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .host.result import Floats, Result
+from .host.result import PERCENTILES, Floats, Result
 
 Bools = npt.NDArray[np.bool_]
-PERCENTILES = (50, 90, 95, 99)
 
 
 def spread(values: Floats) -> dict[str, float | None]:

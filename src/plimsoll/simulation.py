@@ -18,6 +18,11 @@ class Host(Protocol):
     unit: str  # "rounds" or "s"
 
     @property
+    def basis(self) -> str | None:
+        """What its seconds stand on: measured kernels, a datasheet or what was given; None where it counts rounds."""
+        ...
+
+    @property
     def capacity(self) -> int:
         """M, tokens."""
         ...

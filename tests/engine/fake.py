@@ -24,12 +24,13 @@ def scheduler(
     max_num_seqs: int = 64,
     budget: int = 2048,
     additional: dict[str, Any] | None = None,
+    caching: bool = False,
     **options: Any,
 ) -> Scheduler:
     """A scheduler over ``blocks`` usable KV blocks (vLLM keeps one more); ``model`` holds only a config.json."""
     config = VllmConfig(
         model_config=ModelConfig(model=model, skip_tokenizer_init=True, dtype="float32", seed=0),
-        cache_config=CacheConfig(block_size=BLOCK, gpu_memory_utilization=0.5, enable_prefix_caching=False),
+        cache_config=CacheConfig(block_size=BLOCK, gpu_memory_utilization=0.5, enable_prefix_caching=caching),
         scheduler_config=SchedulerConfig(
             max_num_seqs=max_num_seqs,
             max_num_batched_tokens=budget,
@@ -55,9 +56,13 @@ def scheduler(
 
 
 def request(
-    number: int, prompt: int, output: int, arrival: float = 0.0, ids: list[int] | None = None, **extra: Any
-) -> Request:
-    """A request of ``prompt`` tokens (``ids``) that stops after ``output``; ``extra`` goes to ``extra_args``."""
+    number: int, prompt: int, output: int, arrival: float = 0.0, ids: list[int] | None = None, hasher: Any = None,
+    **extra: Any,
+) -> Request:  # fmt: skip
+    """A request of ``prompt`` tokens (``ids``) that stops after ``output``; ``extra`` goes to ``extra_args``.
+
+    ``hasher`` makes its blocks findable in the prefix cache.
+    """
     params = SamplingParams(max_tokens=output, ignore_eos=True, extra_args=extra or None)
     fields: dict[str, Any] = {
         "request_id": str(number),
@@ -65,6 +70,7 @@ def request(
         "sampling_params": params,
         "pooling_params": None,
         "arrival_time": arrival,
+        "block_hasher": hasher,
     }
     if "eos_token_id" in inspect.signature(Request.__init__).parameters:
         fields["eos_token_id"] = None
@@ -103,8 +109,8 @@ class Pipeline:
         self._scheduler = scheduler
         self._in_flight: list[tuple[Any, list[str]]] = []
 
-    def step(self) -> None:
-        """Schedule one step and hand over the outputs of the one before."""
+    def step(self) -> Any:
+        """Schedule one step and hand over the outputs of the one before; returns what was scheduled."""
         planned = self._scheduler.schedule()
         requests = self._scheduler.requests
         done = [name for name in planned.num_scheduled_tokens if not requests[name].is_prefill_chunk]
@@ -121,6 +127,7 @@ class Pipeline:
                 pooler_output=[],
             )
             self._scheduler.update_from_output(earlier, output)
+        return planned
 
 
 def free_blocks(scheduler: Scheduler) -> int:

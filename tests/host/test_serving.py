@@ -10,13 +10,20 @@ from hypothesis import strategies as st
 
 from plimsoll import Trace, rounds, simulate
 from plimsoll.errors import InputError
+from plimsoll.host import steps
+from plimsoll.host.result import Result
 from plimsoll.host.serving import MODES, Serving
 from plimsoll.steptime import linear, unit
 
 EVERYBODY = str(Path(__file__).with_name("everybody.py")) + ":Everybody"
 SOME = str(Path(__file__).with_name("everybody.py")) + ":EveryOther"
 NOBODY = str(Path(__file__).with_name("everybody.py")) + ":Nobody"
-CASES = json.loads(Path(__file__).with_name("vllm_schedule.json").read_text())["cases"]
+RECORDED = ("vllm_schedule", "vllm_prefixes", "vllm_priority", "vllm_async")
+CASES = {
+    f"{kind}-{number}": case
+    for kind in RECORDED
+    for number, case in enumerate(json.loads(Path(__file__).with_name(f"{kind}.json").read_text())["cases"])
+}
 
 
 def requests(most: int, clock: int = 12) -> st.SearchStrategy[list[tuple[int, int, int]]]:
@@ -32,6 +39,8 @@ def test_three_requests_by_hand():
     assert done.first_token.tolist() == [1, 1, 3]
     assert done.finish.tolist() == [2, 3, 4]
     assert done.more["queueing_mean_s"] == 1 / 3  # the third from 1 to 2
+    assert done.more["queueing_p50_s"] == 0
+    assert done.more["itl_mean_s"] == pytest.approx(1, rel=0.01)
 
 
 def test_a_long_prompt_is_computed_in_chunks_beside_decodes():
@@ -49,24 +58,77 @@ def test_an_eviction_keeps_tokens_and_computes_their_memory_again():
     assert done.evictions.tolist() == [0, 1]
     assert done.finish.tolist() == [5, 7]
     assert done.more["recomputed_tokens"] == 5
+    assert done.more["queueing_mean_s"] == 1  # the second from 3 to 5; nobody else, ever
 
 
-@pytest.mark.parametrize("number", range(len(CASES)))
-def test_every_decision_is_vllms(number: int):
-    """Recorded from the real scheduler and block manager."""
-    case = CASES[number]
+def busy(case: dict) -> list[tuple]:
+    """The recorded steps in which anything was scheduled: what is asked in vain takes no time."""
+    return [tuple(step) for step in case["steps"] if step[0]]
+
+
+def recorded(case: dict) -> list[tuple[int, int, int]]:
+    """(request, first busy step, busy step after the last) of every attempt of the real scheduler."""
+    steps, running, attempts = busy(case), {}, []
+    last = {i: at for at, step in enumerate(steps) for i, _ in step[0]}
+    for at, (scheduled, preempted, *_) in enumerate(steps):
+        attempts += [(i, running.pop(i), at) for i in preempted if i in running]  # who finishes may be, for nothing
+        for i, _ in scheduled:
+            running.setdefault(i, at)
+        attempts += [(i, running.pop(i), at + 1) for i in [*running] if last[i] == at]
+    return sorted(attempts)
+
+
+def replayed(case: dict) -> Result:
+    """The same requests on a clock that counts the tokens of each step: its times tell every step's tokens apart."""
+    every = np.cumsum([0, *(sum(count for _, count in step[0]) for step in case["steps"])])
+    arrival = np.array([every[step] for step, _, _ in case["requests"]], float)
+    prompt, output = np.array(case["requests"])[:, 1:].T
+    more = {}
+    if "hash_ids" in case:
+        more["hash_ids"] = np.empty(len(prompt), object)
+        more["hash_ids"][:] = case["hash_ids"]
     host = Serving(
-        steptime=unit(),
+        steptime=linear(0.0, 1.0),
         blocks=case["blocks"],
         block_size=case["block_size"],
         max_num_seqs=case["max_num_seqs"],
         max_num_batched_tokens=max(case["max_num_batched_tokens"], case["max_num_seqs"]),
         watermark=case["watermark"],
+        async_scheduling="vllm_async" in case["kind"],
     )
-    done = simulate(Trace.of([tuple(row) for row in case["requests"]]), "fcfs", host)
-    assert (done.finish - 1).tolist() == case["finish_step"]
-    assert done.evictions.sum() == sum(len(preempted) for _, preempted, _ in case["steps"])
-    assert done.more["steps"] >= len([s for s in case["steps"] if s[0]])
+    policy = "svf:engine=1" if "priority" in case["kind"] else "fcfs"
+    return simulate(Trace(arrival, prompt, output, more=more), policy, host)
+
+
+def idles(case: dict) -> bool:
+    """True if running requests sit out a step: under vLLM's priorities those behind one that preempts itself do."""
+    if any(preempted and not scheduled for scheduled, preempted, *_ in case["steps"]):
+        return True
+    attempts = recorded(case)
+    return any(
+        begun < at < ended and i not in dict(scheduled)
+        for at, (scheduled, preempted, *_) in enumerate(busy(case))
+        if preempted
+        for i, begun, ended in attempts
+    )
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_step_is_vllms(name: str):
+    """Recorded from the real scheduler and block manager: who starts, is preempted and finishes when."""
+    case = CASES[name] | {"kind": name}
+    done, attempts = replayed(case), recorded(case)
+    if "priority" in name and idles(case):  # here they go on, as under the plug-in
+        assert done.evictions.sum() == sum(len(preempted) for _, preempted, *_ in case["steps"])
+        return
+    tokens = np.cumsum([0, *(sum(count for _, count in step[0]) for step in busy(case))])
+    begun, ended = {i: b for i, b, _ in attempts}, {i: e for i, _, e in attempts}
+    ids = range(len(done))
+    assert done.start.tolist() == [tokens[begun[i]] for i in ids]
+    assert done.finish.tolist() == [tokens[ended[i]] for i in ids]
+    assert done.evictions.tolist() == [sum(j == i for j, _, _ in attempts) - 1 for i in ids]
+    if "first_step" in case:
+        assert done.more["cached_tokens"] == case["cached_tokens"]
 
 
 @settings(max_examples=150, deadline=None)
@@ -88,7 +150,7 @@ def test_unit_steps_are_the_rounds_host(policy: str, spare: int, rows: list[tupl
     assert engine.evictions.tolist() == model.evictions.tolist()
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=2500, deadline=None)
 @given(
     st.sampled_from(MODES),
     st.sampled_from(["fcfs", "svf", "sjf", "ljf", "mc-sf:skip=true", "fcfs:watermark=0.1", EVERYBODY, SOME]),
@@ -116,6 +178,39 @@ def test_every_run_ends_whatever_the_memory(mode, policy, sizes, switches, rows)
     assert again.finish.tolist() == done.finish.tolist()
 
 
+def test_the_loop_s_seconds_count_no_compiling(monkeypatch):
+    clock = [0.0]
+    ready = steps.run.native
+
+    def slowly():
+        clock[0] += 60.0
+        return ready()
+
+    monkeypatch.setitem(steps.run.__dict__, "native", slowly)
+    monkeypatch.setattr("plimsoll.host.serving.time.perf_counter", lambda: clock[0])
+    done = simulate(Trace.of([(0, 3, 2)]), "fcfs", Serving(steptime=unit(), blocks=10))
+    assert clock[0] == 60.0
+    assert done.wall_s == 0.0
+
+
+def test_a_price_and_its_absence():
+    trace = Trace.of([(0, 100, 50)])
+    listed = simulate(trace, "fcfs", Serving(gpu="h100", model="llama-3.1-8b")).more
+    dear = simulate(trace, "fcfs", Serving(gpu="h100", model="llama-3.1-8b", price_per_hour=30.0)).more
+    assert dear["cost_usd"] == pytest.approx(10 * listed["cost_usd"])
+    assert dear["energy_j"] == listed["energy_j"] == pytest.approx(700 * listed["busy_s"])
+    assert "cost_usd" not in simulate(trace, "fcfs", Serving(steptime="unit", blocks=20)).more
+
+
+def test_an_engine_says_what_its_answers_stand_on():
+    assert Serving(gpu="rtx-4090", model="llama-3.1-8b").basis.startswith(
+        "llama-3.1-8b on rtx-4090, fitted: LLMServing"
+    )
+    assert "datasheet" in Serving(gpu="h200", model="llama-3.1-8b").basis
+    assert "datasheet" in Serving(gpu="rtx-4090", model="llama-3.1-8b", dtype="fp8").basis
+    assert Serving(steptime="unit", blocks=5).basis == "unit, exact: one second a step"
+
+
 def test_too_little_memory_names_the_request():
     with pytest.raises(InputError, match="row 2, prompt 90"):
         simulate(Trace.of([(0, 10, 5), (1, 90, 20)]), "fcfs", Serving(steptime=unit(), blocks=6))
@@ -130,6 +225,7 @@ def test_too_little_memory_names_the_request():
         ({"timeout_s": 0.0}, "--timeout-s"),
         ({"blocks": 0}, "--blocks"),
         ({"max_num_seqs": 0}, "--max-num-seqs"),
+        ({"price_per_hour": -1.0}, "--price-per-hour"),
     ],
 )
 def test_bad_settings_are_refused(wrong, told):

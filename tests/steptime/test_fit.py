@@ -8,7 +8,8 @@ import pytest
 from plimsoll.errors import InputError
 from plimsoll.steptime import from_file, roofline
 from plimsoll.steptime.fit import fit_profile, fit_steps, nonnegative_least_squares
-from plimsoll.steptime.profile import read_profile, read_steps
+from plimsoll.steptime.profile import read_profile
+from plimsoll.steptime.steps import read_steps
 
 
 def test_least_squares_drops_a_negative_coefficient():
@@ -28,7 +29,7 @@ def test_a_known_step_time_is_found_again_from_its_log(tmp_path):
         rows.append(f"{decodes},{context},{chunk},{earlier if chunk else 0},{seconds}")
     log = tmp_path / "steps.csv"
     log.write_text("\n".join(rows))
-    fit = fit_steps(*read_steps(log))
+    fit = fit_steps(read_steps(log))
     assert fit.error["decode"][0] < 0.01
     assert fit.error["mixed"][0] < 0.02
     saved = tmp_path / "mine.toml"
@@ -37,14 +38,11 @@ def test_a_known_step_time_is_found_again_from_its_log(tmp_path):
     assert from_file(saved).basis == "fitted: a log"
 
 
-def test_a_bad_log_names_row_and_column(tmp_path):
+def test_too_few_steps_are_refused(tmp_path):
     log = tmp_path / "steps.csv"
-    log.write_text("decodes,context,chunk,earlier,seconds\n1,2,3,4,5\n1,-2,3,4,5\n")
-    with pytest.raises(InputError, match="row 2, column context"):
-        read_steps(log)
-    log.write_text("decodes,context\n1,2\n")
-    with pytest.raises(InputError, match="chunk"):
-        read_steps(log)
+    log.write_text("decodes,context,chunk,earlier,seconds\n" + "2,50,0,0,0.01\n" * 20)
+    with pytest.raises(InputError, match="0 steps with prompt tokens"):
+        fit_steps(read_steps(log))
 
 
 @pytest.mark.shared

@@ -22,8 +22,11 @@ def test_linear_counts_the_tokens_of_the_step():
 def test_table_interpolates_and_continues():
     step = table([1, 3, 5], [10, 20, 40])
     assert [step.decode(d, 0) for d in (1, 2, 3, 4, 5, 6)] == [10, 15, 20, 30, 40, 50]
+    assert table([4, 8], [1, 3]).decode(1, 0) == 1  # flat up to the first point
     with pytest.raises(InputError, match="ascending"):
         table([3, 1], [1, 2])
+    with pytest.raises(InputError, match="not fall"):
+        table([1, 3], [2, 1])
 
 
 def test_closed_form_of_llama_2_70b():
@@ -65,7 +68,11 @@ def test_compiled_and_plain_kernels_agree():
         assert base(c, d) == decode_base(c, d)
 
 
-@pytest.mark.parametrize("text", ["", "linear:1", "linear:a:b", "nonsense", "unit:3", "missing.toml"])
+BAD = ("", "linear:1", "linear:a:b", "linear:0:0", "linear:-1:1", "linear:nan:1", "nonsense", "unit:3", "missing.toml")
+TABLES = ("table:", "table:1", "table:1=0", "table:1=a", "table:2=1,1=2", "table:1=2,2=1", "table:1=1,2=inf")
+
+
+@pytest.mark.parametrize("text", BAD + TABLES)
 def test_bad_forms_are_refused(text: str):
     with pytest.raises(InputError):
         parse(text)
@@ -74,6 +81,22 @@ def test_bad_forms_are_refused(text: str):
 def test_forms_parse():
     assert parse("unit").decode(3, 9) == 1.0
     assert parse("linear:0.5:0.25").decode(2, 9) == 1.0
+    assert parse("table:1=0.5,3=1").decode(2, 9) == 0.75
+
+
+def test_smaller_numbers_are_read_and_computed_faster():
+    plain, small = roofline("h200", "llama-3.1-8b"), roofline("h200", "llama-3.1-8b", dtype="fp8")
+    assert 0.5 < small.decode(1, 0) / plain.decode(1, 0) < 0.7  # embedding and head stay in bf16
+    assert small.prefill([(8192, 0)]) < 0.7 * plain.prefill([(8192, 0)])
+    assert small.coefficients[0] == plain.coefficients[0]
+    short = roofline("h200", "llama-3.1-8b", kv_cache_dtype="fp8")
+    assert short.coefficients[0] == pytest.approx(plain.coefficients[0] / 2)
+    assert roofline("rtx-4090", "llama-3.1-8b", dtype="bf16").basis.startswith("fitted")
+    assert roofline("rtx-4090", "llama-3.1-8b", dtype="int4").basis.startswith("datasheet")
+    with pytest.raises(InputError, match="--dtype"):
+        roofline("h200", "llama-3.1-8b", dtype="fp3")
+    with pytest.raises(InputError, match="--kv-cache-dtype"):
+        roofline("h200", "llama-3.1-8b", kv_cache_dtype="fp3")
 
 
 def test_unknown_names_list_the_known():

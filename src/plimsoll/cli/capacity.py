@@ -84,6 +84,7 @@ def _told(search: Search, edges: list[Edge], fluid: float, fitting: dict[str, li
     }
     if fitting:
         return head | {"gpus": {policy: [_gpu(f) for f in found] for policy, found in fitting.items()}}
+    head |= {} if search.basis is None else {"basis": search.basis}
     return head | {"fluid": fluid, "policies": [_edge(edge, edges[0]) for edge in edges]}
 
 
@@ -110,7 +111,7 @@ def _gpu(found: Fitting) -> dict[str, Any]:
          "energy_j_per_million_tokens": t.energy_j}
         for t in found.tried
     ]  # fmt: skip
-    return {"gpu": found.gpu, "met": found.met, "runs": runs}
+    return {"gpu": found.gpu, "basis": found.basis, "met": found.met, "runs": runs}
 
 
 def _interval(value: Interval) -> dict[str, float | None]:

@@ -41,16 +41,22 @@ def check(
     from ..engine.record import read_log
     from ..experiment.check import check as compare
     from ..simulation import simulate
-    from .show import show_check
+    from .show import show_basis, show_check
 
     requests, host, _ = setting(trace, source, machine)
     log = read_log(engine_log)
     rows = compare(log, simulate(requests, policy, host, predictor, source.seed))
     if as_json:
-        told = {"trace": requests.name, "policy": policy, "figures": [row.to_json() for row in rows]}
+        told = {
+            "trace": requests.name,
+            "policy": policy,
+            "basis": host.basis,
+            "figures": [row.to_json() for row in rows],
+        }
         print(json.dumps({"schema": 1, **told}))
     else:
         show_check(rows)
+        show_basis(host.basis)
     off = rows[0].difference
     if within is not None and (off is None or abs(off) > within):
         sys.exit(1)

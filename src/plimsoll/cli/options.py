@@ -50,8 +50,14 @@ class Machine:
     "Its model, as llama-3.1-8b."
     tp: Whole = 1
     "Tensor parallel degree."
+    dtype: str | None = None
+    "Of the weights: bf16, fp8 or int4; as published when left out."
+    kv_cache_dtype: str | None = None
+    "Of the KV cache: bf16 or fp8; bf16 when left out."
+    price_per_hour: float | None = None
+    "US dollars for one GPU; its list price when left out."
     steptime: str | None = None
-    "In place of GPU and model: unit, linear:FIXED:PER_TOKEN, or a .toml file of plimsoll steptime fit."
+    "Seconds per step: unit, linear:FIXED:PER_TOKEN, table:TOKENS=SECONDS,…, a .toml file of plimsoll steptime fit."
     blocks: Whole | None = None
     "KV blocks; from GPU and model, or from --capacity, when left out."
     block_size: Whole = 16

@@ -123,6 +123,7 @@ def show_comparison(trace: Trace, host: Host, runs: list[Run], slo: Slo | None =
         out.print("× bound: total latency over a certified lower bound; no schedule whatever comes below 1.")
     if slo is not None:
         out.print(f"good: the share of requests with {slo.limits.words(unit)}")
+    show_basis(host.basis)
     if runs[0].load is not None and (unit == "rounds" or runs[0].load > 1):
         out.print(reading(runs[0].load))
     for r in runs:
@@ -130,6 +131,12 @@ def show_comparison(trace: Trace, host: Host, runs: list[Run], slo: Slo | None =
             out.print(f"{r.policy}: {r.result.status}, {r.result.reason} ({r.result.completed:,} completed)")
     if runs and runs[0].result.rejected:
         out.print(f"{runs[0].result.rejected:,} requests that can never fit were left out")
+
+
+def show_basis(basis: str | None) -> None:
+    """What the seconds stand on, where they are seconds."""
+    if basis is not None:
+        _console().print(f"step times: {basis}", markup=False, highlight=False)
 
 
 def show_attainment(attained: list[Attained], unit: str) -> None:
@@ -251,6 +258,7 @@ def show_edges(search: Search, edges: list[Edge], fluid: float) -> None:
             frontier.add_row(_number(at), edge.policy, f"{kept:.0%}", *map(_number, values))
     show(frontier)
     show(f"the fluid is stable {'up to' if axis.harder else 'from'} {_number(fluid)} {axis.unit}")
+    show_basis(search.basis)
     for edge in edges:
         if math.inf in edge.edges:
             show(f"{edge.policy} keeps them at every rate tried, up to {_number(max(edge.tried)[0])} {axis.unit}: a "
@@ -265,8 +273,9 @@ def show_gpus(search: Search, fitting: dict[str, list[Fitting]]) -> None:
     slo = [f"{o.statistic}_{o.figure}" for o in search.objectives]
     title = f"{search.setting.trace}: {search.setting.model}, " + " and ".join(str(o) for o in search.objectives)
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
-    for name in ("policy", "GPU", "keeps", *slo, "$/M tokens", "kJ/M tokens"):
-        table.add_column(name, justify="left" if name in ("policy", "GPU") else "right", no_wrap=True)
+    words = ("policy", "GPU", "step times")
+    for name in ("policy", "GPU", "keeps", *slo, "$/M tokens", "kJ/M tokens", "step times"):
+        table.add_column(name, justify="left" if name in words else "right", no_wrap=True)
     for policy, found in fitting.items():
         for one in found:
             means = [sum(column) / len(column) for column in zip(*(t.values for t in one.tried), strict=True)]
@@ -275,6 +284,7 @@ def show_gpus(search: Search, fitting: dict[str, list[Fitting]]) -> None:
             if one.tried and None not in spent[1]:
                 cells[1] = _number(sum(spent[1]) / len(spent[1]) / 1e3)
             keeps = _kept(one)
+            cells.append("–" if one.basis is None else "measured" if ", fitted: " in one.basis else "datasheet")
             table.add_row(policy, one.gpu, keeps, *(map(_number, means) if means else ["–"] * len(slo)), *cells)
     show = _console().print
     show(table)

@@ -45,13 +45,14 @@ def show(*, gpu: str, model: str, tp: int = 1, as_json: Json = False) -> None:
 
 @app.command
 def fit(source: Path, *, gpu: str, model: str, tp: int = 1, cite: str = "", as_json: Json = False) -> None:
-    """Fit coefficients to measured kernels or to an engine's log of steps; prints a table for --steptime
+    """Fit coefficients to measured kernels or to an engine's log of its steps; prints a table for --steptime
     FILE.toml.
 
     Parameters
     ----------
-    source : a folder of <gpu>__<model>__tp<N>__<table>.parquet (dense, attention, per_sequence, moe), or a
-        CSV or Parquet file with one row per step and the columns decodes, context, chunk, earlier, seconds.
+    source : a folder of <gpu>__<model>__tp<N>__<table>.parquet (dense, attention, per_sequence, moe); the log of
+        vllm serve --enable-logging-iteration-details; or a CSV or Parquet file with one row per step and the columns
+        decodes, context, chunk, earlier, seconds.
     gpu : the GPU's name.
     model : the model's name.
     tp : tensor parallel degree.
@@ -59,12 +60,13 @@ def fit(source: Path, *, gpu: str, model: str, tp: int = 1, cite: str = "", as_j
     as_json : one JSON object on stdout.
     """
     from ..steptime.fit import fit_profile, fit_steps
-    from ..steptime.profile import read_profile, read_steps
+    from ..steptime.profile import read_profile
+    from ..steptime.steps import read_steps
 
     if source.is_dir():
         found = fit_profile(read_profile(source, gpu, model, tp))
     else:
-        found = fit_steps(*read_steps(source))
+        found = fit_steps(read_steps(source))
     if as_json:
         print(json.dumps({"gpu": gpu, "model": model, "tp": tp, "kv": found.kv, "error": found.error}))
         return

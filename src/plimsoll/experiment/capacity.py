@@ -161,6 +161,12 @@ class Search:
         if not 0 < self.tolerance < 1:
             raise InputError(f"--tolerance must be in (0, 1), not {self.tolerance}")
 
+    @property
+    def basis(self) -> str | None:
+        """What the seconds stand on; None where the host counts rounds."""
+        setting = replace(self.setting, capacity=1 << 20) if self.axis.name == "memory" else self.setting
+        return setting.machine().basis
+
     def traces(self) -> list[Trace]:
         """The requests of each replication."""
         if is_named(self.setting.trace):
@@ -326,10 +332,14 @@ def _hopeless(search: Search, edge: Edge, trace: Trace, tried: Tried, at: float)
 
 @dataclass(frozen=True)
 class Fitting:
-    """A GPU that was tried: its runs, one for each replication; none where the model does not fit."""
+    """A GPU that was tried: its runs, one for each replication; none where the model does not fit.
+
+    ``basis`` is what its step times stand on.
+    """
 
     gpu: str
     tried: list[Tried]
+    basis: str | None = None
 
     @property
     def met(self) -> bool:
@@ -351,5 +361,5 @@ def try_gpus(search: Search, policy: str, predictor: str | None = None) -> list[
         except InputError:
             found.append(Fitting(gpu, []))
             continue
-        found.append(Fitting(gpu, [_run(here, edge, trace, 0.0) for trace in traces]))
+        found.append(Fitting(gpu, [_run(here, edge, trace, 0.0) for trace in traces], host.basis))
     return sorted(found, key=lambda f: (not f.met, not f.tried, gpu_named(f.gpu).price_per_hour))

@@ -69,6 +69,7 @@ class Run:
             "unit": unit,
             "load": self.load,
             **told,
+            **({} if self.machine.basis is None else {"basis": self.machine.basis}),
             **(
                 {"serving": self.result.more | per_million_tokens(self.result)}
                 if self.host in ("serving", "fleet")

@@ -57,6 +57,9 @@ class Setting:
     gpu: str | None = None
     model: str | None = None
     tp: int = 1
+    dtype: str | None = None
+    kv_cache_dtype: str | None = None
+    price_per_hour: float | None = None
     steptime: str | None = None
     blocks: int | None = None
     block_size: int = 16

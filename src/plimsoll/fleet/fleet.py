@@ -19,7 +19,6 @@ from ..host.turns import turns_of
 from ..jit import native, plain
 from ..policy.protocol import ask, failed, has
 from ..progress import Progress, call
-from ..steptime import gpu_named
 from ..trace import Floats, Trace
 from . import couple
 from .pool import Pool, largest_turn, pool_of, replica
@@ -67,6 +66,11 @@ class Fleet:
     def largest(self) -> int:
         """Tokens of the largest replica: no request may need more."""
         return max(each.capacity for each in self.replicas)
+
+    @property
+    def basis(self) -> str:
+        """What the answers stand on, once for each kind of replica."""
+        return "; ".join(dict.fromkeys(each.basis for each in self.replicas))
 
     def arrivals(self, trace: Trace) -> Floats:
         """See ``Serving.arrivals``."""
@@ -136,11 +140,10 @@ class Fleet:
         for rows, part in parts:
             busy[place[rows[0]]] = part.more["busy_s"]
         told = {"imbalance": float(busy.max() / max(busy.mean(), 1e-12))}
-        gpus = [None if each.gpu is None else gpu_named(each.gpu) for each in self.replicas]
-        known = [(each.tp, gpu, float(b)) for each, gpu, b in zip(self.replicas, gpus, busy, strict=True) if gpu]
-        if len(known) == len(self.replicas):
-            told["energy_j"] = sum(tp * (gpu.busy_w * b + gpu.idle_w * (length - b)) for tp, gpu, b in known)
-            told["cost_usd"] = sum(tp * gpu.price_per_hour * length / 3600 for tp, gpu, _ in known)
+        bills = [each.spent(float(b), length) for each, b in zip(self.replicas, busy, strict=True)]
+        for name in ("energy_j", "cost_usd"):
+            if all(name in bill for bill in bills):
+                told[name] = sum(bill[name] for bill in bills)
         return told
 
     def _couple(

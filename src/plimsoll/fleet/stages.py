@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import InputError
 from ..host.result import Result
 from ..progress import Progress
-from ..steptime import model_named
+from ..steptime import bytes_of, model_named
 from ..trace import Floats, Trace
 from .fleet import Fleet
 
@@ -57,14 +57,20 @@ class Stages:
         """Tokens that a request may need at most: it decodes to its end on one replica."""
         return min(self.prefill.largest, self.decode.largest)
 
+    @property
+    def basis(self) -> str:
+        """What the answers stand on, once for each kind of replica."""
+        return "; ".join(dict.fromkeys(each.basis for each in (*self.prefill.replicas, *self.decode.replicas)))
+
     def arrivals(self, trace: Trace) -> Floats:
         """See ``Serving.arrivals``."""
         return self.prefill.arrivals(trace)
 
     def transfer_s(self, prompt: Any) -> Floats:
         """Seconds that the KV of prompts is on its way, shape of ``prompt``."""
-        model = model_named(self.prefill.replicas[0].model or "")
-        return self.link_latency_s + prompt * model.kv_bytes() / (self.link_gb_per_s * 1e9)
+        first = self.prefill.replicas[0]
+        model, size = model_named(first.model or ""), bytes_of("--kv-cache-dtype", first.kv_cache_dtype or "bf16")
+        return self.link_latency_s + prompt * model.kv_bytes(1, size) / (self.link_gb_per_s * 1e9)
 
     def run(
         self, trace: Trace, policy: Any, predictor: Any, seed: int, compiled: bool, progress: Progress | None
@@ -98,7 +104,7 @@ def _joined(trace: Trace, first: Result, second: Result, rows: Any, capacity: in
     evictions[rows] += second.evictions
     attempts = np.column_stack([rows[second.attempts[:, 0]], second.attempts[:, 1:]])
     more = {name: first.more.get(name, 0.0) + second.more.get(name, 0.0) for name in {*first.more, *second.more}}
-    more = {name: value for name, value in more.items() if name not in ("imbalance",) and not name.startswith("itl_")}
+    more = {name: value for name, value in more.items() if not name.startswith(("imbalance", "itl_", "queueing_p"))}
     spans = [part.capacity * part.more["elapsed_s"] for part in (first, second)]
     length = float(np.nanmax(finish) - first.arrival.min())
     held = first.mean_memory_use * spans[0] + second.mean_memory_use * spans[1]

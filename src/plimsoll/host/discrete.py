@@ -46,6 +46,7 @@ class Rounds:
     max_rounds: int = 1 << 39
     name = "rounds"
     unit = "rounds"
+    basis = None
 
     def arrivals(self, trace: Trace) -> Floats:
         """The round on which each request arrives, shape (n,)."""

@@ -91,6 +91,7 @@ JOB = np.dtype(
         ("next_turn", np.int64),  # the request that follows in its session, or NONE
         ("think", np.float64),  # seconds from the end of the turn before to its arrival
         ("deadline", np.float64),  # seconds from its arrival until the client gives up
+        ("waited", np.float64),  # seconds in the queue so far
         ("start", np.float64),
         ("first_token", np.float64),
         ("last_token", np.float64),  # when it was evicted

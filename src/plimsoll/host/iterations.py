@@ -56,6 +56,13 @@ class Iterations:
         alone, beside = [fixed, each, 0.0, 0.0, 0.0], [fixed, 0.0, each, each, 0.0, 0.0, 0.0, 0.0]
         return pack(each, alone, beside, ([1.0], [fixed]), ([1.0], [0.0]), ([1.0], [0.0]))
 
+    @property
+    def basis(self) -> str:
+        """What the seconds stand on."""
+        if isinstance(self.step, StepTime):
+            return f"{self.step.name}, {self.step.basis}"
+        return f"linear:{self.step.fixed_s:g}:{self.step.per_token_s:g}, given"
+
     def arrivals(self, trace: Trace) -> Floats:
         """When each request arrives, shape (n,), seconds."""
         return np.asarray(trace.arrival, dtype=np.float64)

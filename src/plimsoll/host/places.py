@@ -37,6 +37,9 @@ def enter(e: Engine, i: int, left: int, tokens: int) -> int:
     c.hits += got
     if request.evictions > 0:
         c.recomputed += context - got
+        job.waited += c.now - job.last_token
+    else:
+        job.waited = c.now - request.arrival
     e.filling[c.filling] = i
     c.filling += 1
     job.begun, job.offset, job.status, job.start = c.step, context - c.step - 1, IN_BATCH, c.now
@@ -132,6 +135,7 @@ def leave(e: Engine, i: int, late: bool) -> None:
         if r.reserve == 0:
             e.residue[job.offset % r.block] -= 1
             job.placed = blocks_of(job.offset + c.step, r.block)
+        job.computed = job.offset + c.step
     if late:
         e.late[c.late] = i
         c.late += 1
@@ -143,7 +147,7 @@ def leave(e: Engine, i: int, late: bool) -> None:
 def free(e: Engine, i: int) -> None:
     """Give the blocks of request i back."""
     if e.rules[0].cached:
-        release(e, i, e.jobs[i].placed)
+        release(e, i, e.jobs[i].placed, e.jobs[i].computed // e.rules[0].block)
     else:
         give(e, e.jobs[i].placed)
 
@@ -156,6 +160,29 @@ def settle(e: Engine) -> None:
         free(e, i)
     c.changed = c.changed or c.late > 0
     c.late = 0
+
+
+@bare()
+def give_way(e: Engine) -> bool:
+    """Give back at once the blocks of a request whose last token is in flight, if it is the newest; True if one was.
+
+    To a scheduler that runs a step ahead it still runs, and the newest is preempted first.
+    """
+    c, newest = e.clock[0], 0
+    if c.late == 0:
+        return False
+    for y in range(1, c.late):
+        if e.requests[e.late[y]].turn > e.requests[e.late[newest]].turn:
+            newest = y
+    i = e.late[newest]
+    for this in e.running[: c.k]:
+        if e.requests[this.id].turn > e.requests[i].turn:
+            return False
+    c.late -= 1
+    e.late[newest] = e.late[c.late]
+    c.evicted += 1
+    free(e, i)
+    return True
 
 
 @bare()

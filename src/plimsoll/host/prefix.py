@@ -2,7 +2,8 @@
 
 A node is a run of blocks that every request below it shares; each request also has a leaf of its own. Freed nodes
 join a queue, leaves before their parents, and give up their last blocks first, as vLLM's free list does, so the
-blocks of a node that are still there are always its first. A request that finds a node being filled by another
+blocks of a node that are still there are always its first. A block that is not full holds nothing that could be found
+and is taken before any other. A request that finds a node being filled by another
 keeps copies of its own, as in an engine whose blocks are shared only once they are full.
 """
 
@@ -163,15 +164,28 @@ def fill(e: Engine, i: int, blocks: int) -> None:
 
 
 @bare()
-def release(e: Engine, i: int, blocks: int) -> None:
-    """Give back the ``blocks`` blocks of request i's context, the last first; their content stays."""
-    e.nodes[i].resident = max(0, blocks - e.nodes[i].depth)
+def empty(e: Engine, node: int, full: int) -> None:
+    """Give back the blocks of an unlinked node that come after the ``full`` ones of its only user."""
+    this = e.nodes[node]
+    some = min(this.resident, max(0, this.depth + this.resident - full))
+    this.resident -= some
+    give(e, some)
+
+
+@bare()
+def release(e: Engine, i: int, blocks: int, full: int) -> None:
+    """Give back the ``blocks`` blocks of request i's context, the last first; the content of the full ones stays."""
+    leaf = e.nodes[i]
+    leaf.resident = max(0, blocks - leaf.depth)
+    empty(e, i, full)
     enqueue(e, i)
     node = e.jobs[i].deepest
     while node != NONE:
         this = e.nodes[node]
         this.users -= 1
         if this.users == 0:
+            if e.jobs[i].fills:
+                empty(e, node, full)
             enqueue(e, node)
         node = this.parent
     e.jobs[i].deepest = NONE

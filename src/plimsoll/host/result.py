@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+PERCENTILES = (50, 90, 95, 99)
 
 
 @dataclass(frozen=True)

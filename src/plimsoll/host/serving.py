@@ -14,14 +14,14 @@ from ..policy.draw import new_dice
 from ..policy.protocol import ask, failed, has, parameters
 from ..policy.view import RUNNING, records
 from ..progress import Progress, call
-from ..steptime import StepTime, gpu_named, kv_blocks, model_named, parse, roofline
+from ..steptime import StepTime, bytes_of, gpu_named, kv_blocks, model_named, parse, roofline
 from ..trace import Floats, Ints, Trace
 from . import steps as loop
 from .advance import GAP_BINS, GAP_FLOOR, GAP_WIDTH
 from .engine import CANCELLED, CLOCK, DONE, FOREVER, IN_BATCH, JOB, NONE, RULES, Engine
 from .prepare import Prepared, prepare
 from .queue import empty
-from .result import Result
+from .result import PERCENTILES, Result
 from .sharing import height, share_nothing, share_tree, shares_prefixes
 from .turns import Turns, turns_of
 
@@ -41,7 +41,9 @@ class Serving:
     Attributes
     ----------
     steptime : seconds per step; from ``gpu`` and ``model`` where left out. A name as for ``steptime.parse`` will do.
-    blocks : KV blocks; from ``gpu``, ``model``, ``tp`` and ``utilisation`` where left out.
+    dtype, kv_cache_dtype : of the weights and of the KV cache, ``bf16``, ``fp8`` or ``int4``; as published, and bf16.
+    price_per_hour : US dollars for one GPU; its list price where left out.
+    blocks : KV blocks; from ``gpu``, ``model``, ``tp``, the dtypes and ``utilisation`` where left out.
     block_size : tokens per block.
     max_num_seqs, max_num_batched_tokens : requests, and tokens, of one step.
     mode : ``vllm`` (chunked prefill beside decodes), ``vllm-v0`` (prompts in steps of their own, before decodes),
@@ -60,6 +62,9 @@ class Serving:
     gpu: str | None = None
     model: str | None = None
     tp: int = 1
+    dtype: str | None = None
+    kv_cache_dtype: str | None = None
+    price_per_hour: float | None = None
     steptime: StepTime | str | None = None
     blocks: int | None = None
     block_size: int = 16
@@ -92,6 +97,8 @@ class Serving:
             raise InputError(f"--watermark must be in [0, 1), not {self.watermark}")
         if self.timeout_s is not None and not self.timeout_s > 0:
             raise InputError(f"--timeout-s must be above 0, not {self.timeout_s}")
+        if self.price_per_hour is not None and not 0 <= self.price_per_hour < np.inf:
+            raise InputError(f"--price-per-hour must be at least 0, not {self.price_per_hour}")
 
     def step_time(self) -> StepTime:
         """Seconds per step, and what they stand on."""
@@ -101,7 +108,7 @@ class Serving:
             return parse(self.steptime)
         if self.gpu is None or self.model is None:
             raise InputError("the serving host needs --gpu and --model, or --steptime")
-        return roofline(self.gpu, self.model, self.tp)
+        return roofline(self.gpu, self.model, self.tp, self.dtype, self.kv_cache_dtype)
 
     def kv_blocks(self) -> int:
         """KV blocks, as given or from the GPU and the model."""
@@ -110,9 +117,24 @@ class Serving:
         if self.gpu is None or self.model is None:
             raise InputError("the serving host needs --blocks, or --gpu and --model")
         return kv_blocks(
-            gpu_named(self.gpu), model_named(self.model), self.tp, self.utilisation, self.block_size,
-            tokens_per_step=self.max_num_batched_tokens,
+            gpu_named(self.gpu), model_named(self.model).in_dtype(self.dtype), self.tp, self.utilisation,
+            self.block_size, bytes_of("--kv-cache-dtype", self.kv_cache_dtype or "bf16"), self.max_num_batched_tokens,
         )  # fmt: skip
+
+    @property
+    def basis(self) -> str:
+        """What every answer of this engine stands on: measured kernels, a datasheet, or what was given."""
+        law = self.step_time()
+        return f"{law.name}, {law.basis}"
+
+    def spent(self, busy_s: float, elapsed_s: float) -> dict[str, float]:
+        """Energy and cost of ``elapsed_s`` seconds, ``busy_s`` of them in steps; nothing where no GPU is named."""
+        if self.gpu is None:
+            return {}
+        gpu = gpu_named(self.gpu)
+        price = gpu.price_per_hour if self.price_per_hour is None else self.price_per_hour
+        energy = self.tp * (gpu.busy_w * busy_s + gpu.idle_w * (elapsed_s - busy_s))
+        return {"energy_j": energy, "cost_usd": self.tp * price * elapsed_s / 3600}
 
     @property
     def capacity(self) -> int:
@@ -241,20 +263,16 @@ class Serving:
         figures |= {"steps": float(clock.step), "busy_s": float(clock.busy), "elapsed_s": length}
         figures |= {"recomputed_tokens": float(clock.recomputed), "cached_tokens": float(clock.hits)}
         figures["cancelled"] = float((engine.jobs["status"] == CANCELLED).sum())
-        queued = engine.jobs["start"] - engine.requests["arrival"]  # until the last start
-        if np.isfinite(queued).any():
-            figures["queueing_mean_s"] = float(np.nanmean(queued))
-            figures["queueing_p99_s"] = float(np.nanpercentile(queued, 99))
-        gaps = np.cumsum(engine.gaps)
-        for share in (50, 90, 99):
-            place = int(np.searchsorted(gaps, share / 100 * gaps[-1]))
-            figures[f"itl_p{share}_s"] = GAP_FLOOR * float(np.exp(GAP_WIDTH * (place + 0.5)))
-        if self.gpu is not None:
-            gpu = gpu_named(self.gpu)
-            busy = float(clock.busy)
-            figures["energy_j"] = self.tp * (gpu.busy_w * busy + gpu.idle_w * (length - busy))
-            figures["cost_usd"] = self.tp * gpu.price_per_hour * length / 3600
-        return figures
+        queued = engine.jobs["waited"][np.isfinite(engine.jobs["start"])]
+        if len(queued):
+            figures["queueing_mean_s"] = float(queued.mean())
+            figures |= {f"queueing_p{p}_s": float(np.percentile(queued, p)) for p in PERCENTILES}
+        gaps, seconds = engine.gaps, GAP_FLOOR * np.exp(GAP_WIDTH * (np.arange(GAP_BINS) + 0.5))
+        if gaps.any():
+            figures["itl_mean_s"] = float(gaps @ seconds / gaps.sum())
+            places = np.searchsorted(np.cumsum(gaps), np.array(PERCENTILES) / 100 * gaps.sum())
+            figures |= {f"itl_p{p}_s": float(seconds[at]) for p, at in zip(PERCENTILES, places, strict=True)}
+        return figures | self.spent(float(clock.busy), length)
 
 
 def more_log(engine: Engine) -> Engine:

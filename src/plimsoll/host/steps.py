@@ -38,7 +38,7 @@ from .engine import (
     tokens_of,
 )  # fmt: skip
 from .paged import needed, steps_until
-from .places import enter, leave, room_for, settle, take, take_due
+from .places import enter, give_way, leave, room_for, settle, take, take_due
 from .prefix import cost
 from .queue import ENTRY, arrange, pop, push
 
@@ -136,7 +136,7 @@ def arrive(rank: Any, predict: Any, e: Engine, i: int) -> None:
 def hear(rank: Any, predict: Any, e: Engine, clocked: int) -> None:
     """Requests that have come join the queue; clients that give up go."""
     c = e.clock[0]
-    seen = c.seen if e.rules[0].overlapped and c.k > 0 else c.now
+    seen = c.seen if e.rules[0].overlapped and c.k + c.late > 0 else c.now
     while c.arrived < clocked and e.requests[c.arrived].arrival <= seen:
         arrive(rank, predict, e, int(c.arrived))
         c.arrived += 1
@@ -184,7 +184,7 @@ def make_room(rank: Any, evict: Any, e: Engine) -> None:
     if need <= c.free:
         return
     while need > c.free:
-        if take_back(rank, evict, e, need) < 1:
+        if not give_way(e) and take_back(rank, evict, e, need) < 1:
             c.status = NOT_RUNNING
             return
         need = plan_chunks(e)[0]
@@ -347,8 +347,6 @@ def serve(rank, admit, evict, limit, select, wake, predict, learn, e, clocked, e
             settle(e)
         if c.due <= c.step or (c.k > 0 and e.running[0].end <= c.step):
             depart(rank, learn, e)
-            if c.k == 0:
-                settle(e)
         if next_heard(e, clocked) <= c.now:
             hear(rank, predict, e, clocked)
         if e.own & WAKES and wake(see(e, needed(e.residue, c.step + 1), 0), e.p) <= c.now:
@@ -364,6 +362,9 @@ def serve(rank, admit, evict, limit, select, wake, predict, learn, e, clocked, e
             sample(e, every)
         if c.done == n or c.status != OK:
             break
+        if c.k == 0 and c.late > 0:  # nothing to run: the scheduler waits for what is in flight, and looks again
+            settle(e)
+            continue
         when = heard = min(next_heard(e, clocked), until)
         if e.own & WAKES:
             when = min(when, wake(see(e, needed(e.residue, c.step + 1), 0), e.p))

@@ -36,12 +36,18 @@ def summary(runs: Sequence[Run]) -> list[str]:
     if best.result.status != "ok":
         return ["No policy finished this trace.", *_unstable(runs)]
     if _times(today, best) <= _MARGIN:
-        return [*_nothing(today, runs), *_limit(best), *_unstable(runs)]
+        return [*_nothing(today, runs), *_limit(best), *_basis(best), *_unstable(runs)]
     headline = (
         f"{_name(best, runs)} brings the mean latency from {_latency(today)} under {_name(today, runs)} down to "
         f"{_latency(best)}: {number(_times(today, best))} times less."
     )
-    return [headline, *_caveats(best, today, runs), *_knowing(best, today, runs), *_limit(best), *_unstable(runs)]
+    lines = [headline, *_caveats(best, today, runs), *_knowing(best, today, runs), *_limit(best)]
+    return [*lines, *_basis(best), *_unstable(runs)]
+
+
+def _basis(best: Run) -> list[str]:
+    """What the seconds stand on, where they are seconds."""
+    return [] if best.machine.basis is None else [f"Step times: {best.machine.basis}."]
 
 
 def _nothing(today: Run, runs: Sequence[Run]) -> list[str]:

@@ -13,18 +13,23 @@ import numpy as np
 from .fit import DECODES, TOKENS
 from .hardware import Gpu
 from .kernel import Floats, pack
-from .model import Model
+from .model import DTYPES, Model
 from .overhead import EAGER_S, GRAPH_S, all_reduce_seconds
 
 WEIGHTS, CACHE, ARITHMETIC, ATTENTION = 0.80, 0.80, 0.80, 0.40
 """Share of the published bandwidth or arithmetic that each part of a step reaches."""
 
 
-def datasheet_coefficients(gpu: Gpu, model: Model, tp: int) -> Floats:
-    """The coefficients of a roofline over published figures (see the module's text)."""
+def datasheet_coefficients(gpu: Gpu, model: Model, tp: int, kv_bytes: float = 2.0) -> Floats:
+    """The coefficients of a roofline over published figures (see the module's text).
+
+    Parameters
+    ----------
+    kv_bytes : bytes per KV element (2 bf16, 1 fp8).
+    """
     tokens = _dense(gpu, model, tp, TOKENS) + EAGER_S * model.layers
     decode = _dense(gpu, model, tp, DECODES)
-    kv = model.kv_bytes(tp) / (CACHE * gpu.bandwidth)
+    kv = model.kv_bytes(tp, kv_bytes) / (CACHE * gpu.bandwidth)
     pair = 4 * model.layers * model.heads / tp * model.head_dim / (ATTENTION * gpu.flops)
     prefill = [0.0, 0.0, pair / 2, pair, kv]
     mixed = [0.0, 0.0, kv, 0.0, pair / 2, pair, kv, 0.0]
@@ -40,7 +45,8 @@ def datasheet_coefficients(gpu: Gpu, model: Model, tp: int) -> Floats:
 
 def _dense(gpu: Gpu, model: Model, tp: int, tokens: Floats) -> Floats:
     share = np.array([model.activated_experts(t) for t in tokens]) / max(model.experts, 1)
-    read = (model.parameters - model.expert_parameters * (1.0 - share)) * model.weight_bytes / tp
+    read = (model.weights - model.expert_parameters * (1.0 - share) * model.weight_bytes) / tp
     computed = 2 * model.active * tokens / tp
-    longer = np.maximum(read / (WEIGHTS * gpu.bandwidth), computed / (ARITHMETIC * gpu.flops))
+    flops = gpu.fp8_flops if model.weight_bytes == DTYPES["fp8"] else gpu.flops
+    longer = np.maximum(read / (WEIGHTS * gpu.bandwidth), computed / (ARITHMETIC * flops))
     return longer + GRAPH_S * model.layers + all_reduce_seconds(gpu, model, tp, tokens)

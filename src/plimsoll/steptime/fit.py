@@ -15,6 +15,7 @@ from ..errors import InputError
 from .kernel import Floats, pack
 from .overhead import EAGER_S, GRAPH_S, all_reduce_seconds
 from .profile import Profile, dense_seconds, sequence_seconds
+from .steps import Steps
 
 TOKENS = np.array([1, 2, 4, 8, 16, 32, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048], np.float64)
 DECODES = np.array([1, 2, 4, 8, 16, 32, 64, 128, 256], np.float64)
@@ -153,27 +154,23 @@ def nonnegative_least_squares(features: Floats, target: Floats) -> Floats:
     return found
 
 
-def fit_steps(decodes: Floats, context: Floats, chunk: Floats, earlier: Floats, seconds: Floats) -> Fit:
-    """Fit the coefficients of a step to an engine's own log of steps.
-
-    Parameters
-    ----------
-    decodes, context : shape (k,), decoding requests of each step and their total context.
-    chunk, earlier : shape (k,), prompt tokens of each step and the context before them.
-    seconds : shape (k,), measured.
+def fit_steps(steps: Steps) -> Fit:
+    """Fit the coefficients of a step to an engine's own log of steps; prompts of one step count as equally long.
 
     Raises
     ------
     InputError
         If fewer than ten steps of either kind (decode only, with prompt tokens) were logged.
     """
-    pure, filled = chunk == 0, chunk > 0
+    decodes, context, chunk, earlier, seconds, prompts = steps
+    pure, filled = (chunk == 0) & (decodes > 0), chunk > 0
     for kind, rows in (("decode-only steps", pure), ("steps with prompt tokens", filled)):
         if rows.sum() < 10:
             raise InputError(f"steptime fit: {int(rows.sum())} {kind} logged; needs at least 10")
     batch, step = _seen(DECODES, decodes[pure]), _seen(TOKENS, (decodes + chunk)[filled])
     decode, decode_error = _relative(np.column_stack([context[pure], _hats(batch, decodes[pure])]), seconds[pure])
-    sums = np.column_stack([context, chunk**2, chunk * earlier])[filled]
+    each = chunk / np.maximum(prompts, 1.0)
+    sums = np.column_stack([context, chunk * each, earlier * each])[filled]
     law, error = _relative(np.column_stack([sums, _hats(step, (decodes + chunk)[filled])]), seconds[filled])
     kv, square, cross = law[:3].tolist()
     return Fit(

@@ -15,7 +15,7 @@ from ..errors import InputError
 from .datasheet import datasheet_coefficients
 from .hardware import gpu_named
 from .kernel import Floats, decode_base, pack, prefill_seconds
-from .model import model_named
+from .model import DTYPES, bytes_of, model_named
 
 NONE = [0.0] * 8
 FLAT = ([1.0], [0.0])
@@ -53,30 +53,63 @@ def unit() -> StepTime:
 
 
 def linear(fixed: float, per_token: float) -> StepTime:
-    """``fixed + per_token * tokens`` seconds, the batch-time law of Bari et al. and others."""
+    """``fixed + per_token * tokens`` seconds, the batch-time law of Bari et al. and others.
+
+    Raises
+    ------
+    InputError
+        If either is negative or not finite, or both are 0.
+    """
+    if not (fixed >= 0 and per_token >= 0 and 0 < fixed + per_token < np.inf):
+        raise InputError(f"--steptime linear:{fixed:g}:{per_token:g}: seconds must be at least 0, and not all 0")
     line = ([0.0, 1.0], [fixed, fixed + per_token])
     return StepTime(f"linear:{fixed:g}:{per_token:g}", "exact: given", pack(0.0, NONE[:5], NONE, line, line, FLAT))
 
 
 def table(tokens: list[float], seconds: list[float]) -> StepTime:
-    """Piecewise linear in the tokens of the step through the given points, which must ascend."""
-    if len(tokens) != len(seconds) or not tokens or np.any(np.diff(tokens) <= 0):
-        raise InputError("--steptime: a table needs as many seconds as tokens, tokens ascending")
-    points = (list(map(float, tokens)), list(map(float, seconds)))
+    """Piecewise linear in the tokens of the step: flat up to the first point, continued beyond the last.
+
+    Raises
+    ------
+    InputError
+        If the points do not ascend in tokens, descend in seconds, or start at a time of 0 or less.
+    """
+    if len(tokens) != len(seconds) or not tokens or not np.all(np.diff(tokens) > 0) or not tokens[0] >= 0:
+        raise InputError("--steptime table: as many seconds as tokens, tokens ascending from 0 or more")
+    if not (seconds[0] > 0 and np.all(np.diff(seconds) >= 0) and np.isfinite([*tokens, *seconds]).all()):
+        raise InputError("--steptime table: seconds must be above 0 and not fall as tokens grow")
+    flat = tokens[0] > 0
+    points = ([0.0] * flat + list(map(float, tokens)), [float(seconds[0])] * flat + list(map(float, seconds)))
     return StepTime("table", "exact: given", pack(0.0, NONE[:5], NONE, points, points, FLAT))
 
 
-def roofline(gpu: str, model: str, tp: int = 1) -> StepTime:
-    """The step time of a model on a GPU: fitted to measured kernels, else a datasheet's."""
-    device, shape = gpu_named(gpu), model_named(model)
+def roofline(
+    gpu: str, model: str, tp: int = 1, dtype: str | None = None, kv_cache_dtype: str | None = None
+) -> StepTime:
+    """The step time of a model on a GPU: fitted to measured kernels, else a datasheet's.
+
+    Parameters
+    ----------
+    dtype : of the weights, one of ``model.DTYPES``; as published where left out.
+    kv_cache_dtype : of the KV cache; bf16 where left out.
+
+    Raises
+    ------
+    InputError
+        If a name is not known, or ``tp`` does not divide the heads of the model.
+    """
+    device, published = gpu_named(gpu), model_named(model)
+    shape, kv_bytes = published.in_dtype(dtype), bytes_of("--kv-cache-dtype", kv_cache_dtype or "bf16")
     if tp < 1 or shape.heads % tp:
         raise InputError(f"--tp: {tp} does not divide the {shape.heads} heads of {shape.name}")
     name = f"{shape.name} on {device.name}" + (f" tp {tp}" if tp > 1 else "")
+    name += "".join(f" {word} {given}" for word, given in (("in", dtype), ("kv", kv_cache_dtype)) if given)
+    as_measured = (shape, kv_bytes) == (published, DTYPES["bf16"])
     for entry in _shipped():
-        if (entry["gpu"], entry["model"], entry["tp"]) == (device.name, shape.name, tp):
+        if as_measured and (entry["gpu"], entry["model"], entry["tp"]) == (device.name, shape.name, tp):
             return StepTime(name, f"fitted: {entry['source']}", _coefficients(entry))
     note = "datasheet: bandwidth and arithmetic at stated efficiencies, no measurement of this GPU and model"
-    return StepTime(name, note, datasheet_coefficients(device, shape, tp))
+    return StepTime(name, note, datasheet_coefficients(device, shape, tp, kv_bytes))
 
 
 def from_file(path: Path) -> StepTime:
@@ -95,18 +128,31 @@ def from_file(path: Path) -> StepTime:
 
 
 def parse(text: str) -> StepTime:
-    """``unit``, ``linear:FIXED:PER_TOKEN`` or the path of a fitted file."""
+    """``unit``, ``linear:FIXED:PER_TOKEN``, ``table:TOKENS=SECONDS,…`` or the path of a fitted file.
+
+    Examples
+    --------
+    >>> parse("table:1=0.02,256=0.03").decode(1, 0)
+    0.02
+    """
+    if text.endswith(".toml"):
+        return from_file(Path(text))
     form, *given = text.split(":")
     try:
         if form == "unit" and not given:
             return unit()
         if form == "linear" and len(given) == 2:
             return linear(float(given[0]), float(given[1]))
+        if form == "table" and len(given) == 1:
+            points = [tuple(map(float, point.split("="))) for point in given[0].split(",")]
+            tokens, seconds = zip(*points, strict=True)
+            return table(list(tokens), list(seconds))
     except ValueError as error:
         raise InputError(f"--steptime {text}: {error}") from error
-    if text.endswith(".toml"):
-        return from_file(Path(text))
-    raise InputError(f"--steptime {text}: unit, linear:FIXED:PER_TOKEN or a .toml file of plimsoll steptime fit")
+    raise InputError(
+        f"--steptime {text}: unit, linear:FIXED:PER_TOKEN, table:TOKENS=SECONDS,… or a .toml file of "
+        "plimsoll steptime fit"
+    )
 
 
 @cache

@@ -2,9 +2,9 @@
 
 Memory is what the driver reports to a process, GiB; bandwidth and dense bf16 arithmetic are the datasheets'
 (NVIDIA A100 80 GB SXM, H100 SXM, H200 SXM, B200 SXM, L40S, GeForce RTX 4090, RTX PRO 6000 Blackwell
-Workstation; AMD MI300X). A link is what one GPU can send to its peers in one direction. Idle power is typical
-of a loaded model without work. Prices are list prices of on-demand clouds in 2025, rounded; they move: pass
-your own.
+Workstation; AMD MI300X); all but the A100 compute twice as fast in fp8. A link is what one GPU can send to its
+peers in one direction. Idle power is typical of a loaded model without work. Prices are list prices of on-demand
+clouds in 2025, rounded; they move: give your own with ``--price-per-hour``.
 """
 
 from __future__ import annotations
@@ -38,6 +38,11 @@ class Gpu:
     busy_w: float
     idle_w: float
     price_per_hour: float
+
+    @property
+    def fp8_flops(self) -> float:
+        """Dense fp8, 1/s."""
+        return self.flops if self.name == "a100" else 2 * self.flops
 
 
 GPUS = {

@@ -43,7 +43,7 @@ def kv_blocks(
     width = 4 * model.hidden + 3 * model.feed_forward * max(model.experts_per_token, 1) / tp
     activations = 2 * tokens_per_step * width + 6 * 256 * model.vocabulary / tp
     free = gpu.memory_gib * utilisation * 2**30 - RUNTIME_GIB * 2**30
-    free -= model.parameters * model.weight_bytes / tp + activations
+    free -= model.weights / tp + activations
     blocks = math.floor(free / (block_size * model.kv_bytes(tp, kv_bytes)))
     if blocks < 1:
         raise InputError(f"--model: {model.name} at tp {tp} leaves no memory for a KV cache on {gpu.name}; raise --tp")

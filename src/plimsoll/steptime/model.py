@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..errors import InputError
+
+DTYPES = {"bf16": 2.0, "fp8": 1.0, "int4": 0.5}
+"""Bytes of one number."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,16 @@ class Model:
             return self.layers * self.latent * dtype_bytes
         return 2 * self.layers * max(self.kv_heads / tp, 1.0) * self.head_dim * dtype_bytes
 
+    @property
+    def weights(self) -> float:
+        """Bytes of all parameters; the embedding and the output head stay in bf16 whatever the rest is in."""
+        kept = min(2.0 * self.vocabulary * self.hidden, self.parameters)
+        return (self.parameters - kept) * self.weight_bytes + kept * DTYPES["bf16"]
+
+    def in_dtype(self, dtype: str | None) -> Model:
+        """The same model with its weights in another of ``DTYPES``; as published where ``dtype`` is None."""
+        return self if dtype is None else replace(self, weight_bytes=bytes_of("--dtype", dtype))
+
     def activated_experts(self, tokens: float) -> float:
         """Expected distinct experts per layer that ``tokens`` tokens reach, routed uniformly."""
         if not self.experts:
@@ -74,6 +87,13 @@ MODELS = {
         ),
     )
 }  # fmt: skip
+
+
+def bytes_of(option: str, dtype: str) -> float:
+    """Bytes of one number; a dtype that is not known is a fault of ``option``."""
+    if dtype not in DTYPES:
+        raise InputError(f"{option}: unknown dtype {dtype!r}; known: {', '.join(DTYPES)}")
+    return DTYPES[dtype]
 
 
 def model_named(name: str) -> Model:

@@ -118,26 +118,3 @@ def _experts_seconds(profile: Profile, tokens: Floats) -> Floats:
     )
     seconds = [float(np.interp(t, known, at_known[:, j])) for j, t in enumerate(tokens)]
     return np.array(seconds) * 1e-6 * profile.moe_tp / profile.tp
-
-
-def read_steps(path: Path) -> tuple[Floats, Floats, Floats, Floats, Floats]:
-    """An engine's log: decodes, context, chunk, earlier, seconds, one row per step.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be read, or a column is missing, negative or not a number.
-    """
-    import polars as pl
-
-    try:
-        rows = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path)
-        rows = rows.select(pl.col("decodes", "context", "chunk", "earlier", "seconds").cast(pl.Float64))
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise InputError(f"{path}: {str(error).splitlines()[0]}") from error
-    for name in rows.columns:
-        bad = rows.with_row_index().filter(~(pl.col(name) >= 0) | pl.col(name).is_null())
-        if len(bad):
-            raise InputError(f"{path}: row {bad['index'][0] + 1}, column {name}: {bad[name][0]} is not a number from 0")
-    decodes, context, chunk, earlier, seconds = (rows[name].to_numpy() for name in rows.columns)
-    return decodes, context, chunk, earlier, seconds
