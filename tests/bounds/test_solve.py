@@ -1,3 +1,4 @@
+import itertools
 import signal
 
 import numpy as np
@@ -109,6 +110,14 @@ def test_kills_do_not_help_a_schedule_that_knows_everything(instance):
     requests, m = instance
     weights = [1 + 3 * (i % 2) for i in range(len(requests))]
     assert optimum_with_kills(requests, m, weights) == optimum(requests, m, weights)
+
+
+def test_a_light_request_that_may_come_late_is_proved_too():
+    # The weight of the last is so small that only a long horizon tells that it cannot pay to run it after all others.
+    requests, weights = [(0, 2, 3), (0, 2, 1), (0, 8, 4), (0, 9, 2)], [8, 3, 8, 1]
+    looks = itertools.count()
+    found = bound(Trace.of(requests), 12, 1, rounds_per_s=1, weights=weights, clock=lambda: next(looks) / 300)
+    assert found.proved and found.upper == optimum(requests, 12, weights)
 
 
 def test_interval_is_proved_and_replayed():

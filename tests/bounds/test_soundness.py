@@ -1,6 +1,6 @@
 """Every bound against exhaustive search on random tiny instances: arrivals, weights, makespan, kills.
 
-``python -m tests.bounds.test_soundness 3000`` looks at as many instances as it is told, and says what it counted.
+``python -m tests.bounds.test_soundness 0 3000`` looks at the seeds it is told, and says what it counted.
 """
 
 import sys
@@ -100,4 +100,4 @@ def test_no_bound_is_above_the_optimum(first):
 
 
 if __name__ == "__main__":
-    print(dict(sum((look(seed) for seed in range(int(sys.argv[1]))), Counter())))
+    print(dict(sum((look(seed) for seed in range(*map(int, sys.argv[1:]))), Counter())))

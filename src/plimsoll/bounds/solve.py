@@ -281,7 +281,7 @@ def _climb_and_prove(known: Known, seed: int) -> None:
     n = len(known.problem.weight)
     unit = known.time_limit / 60
     _improve(known, seed, unit * (0.3 + n / 12))
-    climb = _climb(known, 1.1)
+    climb = _climb(known)
     for turn in range(1, 1_000_000):
         if climb is None or known.done():
             return
@@ -299,7 +299,7 @@ def _climb_and_repair(known: Known, seed: int) -> None:
     unit = known.time_limit / 60
     schedules = policies.schedules(known.problem, known.done)
     _policies(known, schedules, 0)
-    climb = _climb(known, 1.1)
+    climb = _climb(known)
     _policies(known, schedules, 2 * unit)
     for turn in range(1_000_000):
         if known.done():
@@ -325,20 +325,27 @@ def _improve(known: Known, seed: int, seconds: float) -> None:
     known.offer(find(known.problem, known.interval.starts, seed, known.clock(seconds)))
 
 
-def _climb(known: Known, slack: float) -> prices.Climb | None:
-    """A climb from the better of two guesses at the prices, with room behind the best schedule's last finish.
+def _climb(known: Known, before: prices.Climb | None = None) -> prices.Climb | None:
+    """A climb from the best of some guesses at the prices, with room behind the best schedule's last finish.
 
-    None if the time came before either was evaluated.
+    After another, it goes on from its prices with a horizon half as long again. None if the time came before any guess
+    was evaluated.
     """
     problem, start = known.problem, known.interval.starts
-    horizon = int(slack * int((start + problem.output).max()) + 5 + min(len(start), 200) // 2)
+    horizon = int(1.1 * int((start + problem.output).max()) + 5 + min(len(start), 200) // 2)
+    guesses: list[prices.Prices] = []
+    if before is not None:
+        horizon = 3 * len(before.prices.price) // 2
+        longer = np.pad(before.prices.price, (0, horizon + 1 - len(before.prices.price)))
+        guesses.append(prices.on_grid(prices.Prices(before.prices.reward, longer), problem))
     top = int((problem.prompt + problem.output).max())
     limit = min(STATES, MOVES // horizon)
     floor = levels.affordable_floor(problem.capacity, min(int(problem.prompt.max()), top), limit)
     states = levels.enumerate_states(problem.capacity, floor, top)
-    delays = delay.delay_prices(problem, np.ones(len(start)), horizon)
+    guesses.append(delay.delay_prices(problem, np.ones(len(start)), horizon))
+    guesses.append(prices.first_prices(problem, start, horizon))
     best: prices.Climb | None = None
-    for guess in (delays, prices.first_prices(problem, start, horizon)):
+    for guess in guesses:
         if known.done():
             break
         value = prices.evaluate(problem, states, floor, guess, known.done)
@@ -364,7 +371,7 @@ def _prove(known: Known, climb: prices.Climb, turn: int) -> prices.Climb | None:
             if guide.late_bound(problem, tables, climb.prices, climb.bound) > known.interval.upper - 1:
                 known.at_least(known.interval.upper, "layers")
                 return climb
-            return _climb(known, 1.5)
+            return _climb(known, climb)
         if known.done():
             break
     return climb
