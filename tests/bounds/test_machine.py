@@ -28,6 +28,13 @@ def test_one_request_takes_its_own_steps():
     assert serving_bound(Trace.of([(3.0, 5, 4)]), [host, host]) == pytest.approx(4)
 
 
+def test_a_step_time_given_as_an_object_is_bounded_as_by_its_name():
+    trace = Trace.of([(0, 5, 9), (1, 3, 4)])
+    by_name = serving(steptime="linear:0.9:0.1", blocks=100, block_size=1)
+    given = serving(steptime=by_name.step_time(), blocks=100, block_size=1)
+    assert bound_for(trace, given) == bound_for(trace, by_name) > 0
+
+
 def test_memory_binds_by_hand():
     """Three requests hold 4, 5 and 6 tokens in their three later steps of a second: 45 of 10 a second."""
     host = serving(steptime="unit", blocks=10, block_size=1)

@@ -21,9 +21,9 @@ NONE = [0.0] * 8
 FLAT = ([1.0], [0.0])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class StepTime:
-    """Seconds of one step.
+    """Seconds of one step. Two are equal if they are one: an array has no single truth, nor a hash.
 
     Attributes
     ----------
