@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Generator
@@ -18,7 +19,7 @@ def replacing(path: str | Path) -> Generator[Path]:
     Raises
     ------
     InputError
-        If the folder is missing or cannot be written.
+        If the folder is missing or cannot be written, or ``path`` is a folder; before anything is done.
 
     Examples
     --------
@@ -31,6 +32,7 @@ def replacing(path: str | Path) -> Generator[Path]:
     """
     target = Path(path)
     try:
+        _refuse_folder(target)
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=target.suffix)
         os.close(handle)
         part = Path(name)
@@ -44,6 +46,26 @@ def replacing(path: str | Path) -> Generator[Path]:
         raise InputError(f"{target}: cannot be written: {error.strerror or error}") from error
     finally:
         part.unlink(missing_ok=True)
+
+
+def require_writable(path: Path) -> None:
+    """Refuse, before any work is done, a path where no file can be made; what is there stays as it is.
+
+    Raises
+    ------
+    InputError
+        As from ``replacing``.
+    """
+    try:
+        _refuse_folder(path)
+        tempfile.TemporaryFile(dir=path.parent).close()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def _refuse_folder(path: Path) -> None:
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "Is a directory")
 
 
 def _umask() -> int:

@@ -81,6 +81,14 @@ def test_an_unwritable_path_is_one_line_and_leaves_nothing(comparison, tmp_path)
         with pytest.raises(InputError, match=rf"nowhere/a\{ending}: cannot be written: No such file") as caught:
             write_output(tmp_path / "nowhere" / f"a{ending}", "queue", *comparison)
         assert "\n" not in str(caught.value)
+        with pytest.raises(InputError, match="cannot be written: No such file"):
+            check_output(tmp_path / "nowhere" / f"a{ending}", "queue")
+    (tmp_path / "b.svg").mkdir()
+    with pytest.raises(InputError, match=r"b\.svg: cannot be written: Is a directory"):
+        check_output(tmp_path / "b.svg", "queue")
+    with pytest.raises(InputError, match=r"b\.svg: cannot be written: Is a directory"):
+        write_output(tmp_path / "b.svg", "queue", *comparison)
+    (tmp_path / "b.svg").rmdir()
     assert not list(tmp_path.iterdir())
 
 

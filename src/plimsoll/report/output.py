@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from ..atomic import replacing
+from ..atomic import replacing, require_writable
 from ..errors import InputError
 from ..experiment.attainment import Attained
 from ..experiment.run import Run
@@ -20,7 +20,7 @@ FIGURES, NUMBERS, VIEWER = (".png", ".svg", ".pdf"), (".csv", ".parquet"), ".jso
 
 
 def check_output(path: Path, panel: str) -> None:
-    """Refuse, before anything is run, an ending that names no form, and a form that cannot hold the panel.
+    """Refuse, before anything is run, an ending that names no form, a form that cannot hold the panel, and a bad path.
 
     Raises
     ------
@@ -32,6 +32,7 @@ def check_output(path: Path, panel: str) -> None:
         raise InputError(f"{path}: the ending must be one of {', '.join(endings)}")
     if panel == "all" and path.suffix in FIGURES:
         raise InputError(f"{path}: a figure holds one panel; name it with --panel")
+    require_writable(path)
 
 
 def write_output(path: Path, panel: str, trace: Trace, runs: Sequence[Run], attained: Sequence[Attained] = ()) -> None:
