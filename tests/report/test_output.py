@@ -106,6 +106,8 @@ def test_numbers_of_one_panel_and_of_all(comparison, tmp_path):
     assert set(table["series"]) == {"fcfs", "svf", "mc-benchmark"} and table["y"].max() > 0
     write_output(tmp_path / "all.csv", "all", trace, runs)
     everything = pl.read_csv(tmp_path / "all.csv", infer_schema_length=None)
+    assert everything["y"].dtype == everything["x"].dtype == pl.Float64
+    assert everything.filter(panel="bound")["x"].to_list() == pytest.approx([r.ratio for r in runs])
     assert set(everything["panel"]) == {"picture", *(p.name for p in all_panels(trace, see(runs)))}
     write_output(tmp_path / "p.parquet", "picture", trace, runs)
     held = pl.read_parquet(tmp_path / "p.parquet").with_columns(pl.col("series").str.split(",").list.first())

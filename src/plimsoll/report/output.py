@@ -70,9 +70,8 @@ def _write_numbers(path: Path, panel: str, panels: dict[str, Panel], trace: Trac
     parts = [p.table() for name, p in panels.items() if panel in (name, "all")]
     if panel in ("picture", "all"):
         parts.append(picture_table(gallery(trace, seen, range(len(seen))), seen))
-    words = pl.col("x", "y").cast(pl.String)  # names of policies stand beside numbers
-    mixed = len({frame.schema["x"] for frame in parts} | {frame.schema["y"] for frame in parts}) > 1
-    table = pl.concat([frame.with_columns(words) if mixed else frame for frame in parts])
+    mixed = len({frame.schema["x"] for frame in parts}) > 1  # predictors by name, as a heat map has, beside numbers
+    table = pl.concat([frame.cast({"x": pl.String}) if mixed else frame for frame in parts])
     with replacing(path) as part:
         if path.suffix == ".csv":
             table.write_csv(part)

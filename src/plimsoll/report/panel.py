@@ -95,7 +95,7 @@ class Panel:
     shaded: Stretch | None = None
 
     def table(self) -> pl.DataFrame:
-        """The numbers drawn, one row each: panel, series, x, y (and the value of a heat map)."""
+        """The numbers drawn, one row each: panel, series, x, y; of a heat map x is a name and y the value."""
         import polars as pl
 
         if self.cells is not None:
@@ -109,12 +109,9 @@ class Panel:
                 }
             ).with_columns(pl.col("y").fill_nan(None))
         parts = [
-            pl.DataFrame({"panel": self.name, "series": s.name, "x": _named(s.x, self.x), "y": _named(s.y, self.y)})
+            pl.DataFrame({"panel": self.name, "series": s.name, "x": s.x, "y": s.y}).cast(
+                {"x": pl.Float64, "y": pl.Float64}
+            )
             for s in self.series
         ]
         return pl.concat(parts) if parts else pl.DataFrame()
-
-
-def _named(values: Floats, axis: Axis) -> list[str] | Floats:
-    """Values, or the names of their places."""
-    return [axis.names[int(v)] for v in values] if axis.names else np.asarray(values, dtype=np.float64)
