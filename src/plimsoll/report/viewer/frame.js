@@ -66,7 +66,8 @@ function clock(frame, hover) {
   const { svg, box, x } = frame;
   if (state.brush) {
     const [a, b] = state.brush.map((t) => Math.min(box.x1, Math.max(box.x0, x(t))));
-    svg.append(shape("rect", { x: a, y: box.y1, width: Math.max(1, b - a), height: box.y0 - box.y1, class: "brush" }));
+    for (const [from, to] of [[box.x0, a], [b, box.x1]]) svg.append(shape("rect", { x: from, y: box.y1, width: to - from, height: box.y0 - box.y1, class: "outside" }));
+    for (const at of [a, b]) svg.append(shape("line", { x1: at, x2: at, y1: box.y1, y2: box.y0, class: "rule" }));
   }
   const area = { x: box.x0, y: box.y1, width: box.x1 - box.x0, height: box.y0 - box.y1, class: "catch" };
   const plot = shape("rect", area);
