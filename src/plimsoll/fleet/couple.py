@@ -19,7 +19,7 @@ from ..host.steps import OK, serve
 from ..jit import bare, late
 from ..policy.protocol import function_types
 from ..policy.view import FLOAT, FLOATS, INT, INTS, REQUESTS, RUNNING, TABLE
-from ..steptime.kernel import decode_base
+from ..steptime.kernel import decode_base, prefill_seconds
 from .pool import BUCKETS, Pool, replica
 from .routers import MATCH, WORK
 from .routers import REQUESTS as BY_REQUESTS
@@ -95,21 +95,27 @@ def notice(p: Pool, r: int, looks: int) -> None:
 def added(p: Pool, r: int, i: int) -> float:
     """What request i adds to the latencies of all at replica r, seconds.
 
-    Its wait, where memory is promised away, for smaller volumes that wait and its own share; its steps as long as
-    they are now; what it adds to the steps of those that run; and the delay of larger volumes that wait.
+    Its wait, where memory is promised away, for smaller volumes that wait and its own share; its prompt, which holds
+    up everybody there as theirs hold up it; its steps as long as they are now; what it adds to the steps of those
+    that run; and the delay of larger volumes that wait.
     """
     c, rules, law = p.clock[r], p.rules[r], p.law[r]
-    v, s, o = p.weight[i], p.requests[i].prompt + 1, p.requests[i].predicted
-    ahead, behind, own = 0.0, 0.0, bucket_of(v)
+    v, s, o = p.weight[i], p.requests[i].prompt + 1.0, p.requests[i].predicted
+    ahead, behind, queue, own = 0.0, 0.0, 0.0, bucket_of(v)
     for b in range(BUCKETS):
         share = 1.0 if b < own else 0.5 if b == own else 0.0
         ahead += share * (p.inside[r, 1, b] - p.active[r, 1, b])
         behind += (1.0 - share) * (p.inside[r, 0, b] - p.active[r, 0, b])
+        queue += p.inside[r, 0, b] - p.active[r, 0, b]
     wait = (ahead + v) / p.speed[r] if p.load[r] * p.room[r] + s + o > p.room[r] else 0.0
-    base, held = decode_base(law, c.k + 1), (rules.blocks - c.free) * rules.block
+    held = float((rules.blocks - c.free) * rules.block)
+    prompt = prefill_seconds(law, c.k, held, c.k + 1, s, s * s, 0.0, 0.0)
+    if c.k > 0:
+        prompt -= decode_base(law, c.k) + law[0] * held
+    base = decode_base(law, c.k + 1)
     steps = o * (base + law[0] * (held + s + 0.5 * o))
     slower = c.k * (law[0] * v + o * (base - decode_base(law, max(1, c.k))))
-    return wait + steps + slower + v * behind / p.speed[r]
+    return wait + (1.0 + c.k + queue) * prompt + steps + slower + v * behind / p.speed[r]
 
 
 @bare()

@@ -86,8 +86,9 @@ class LeastWork(NamedTuple):
 class Matching(NamedTuple):
     """The replica where the request adds least to the latencies of all.
 
-    Its own wait and steps, what it adds to the steps of those that run, and the delay of the larger volumes that
-    wait: immediate dispatch to unrelated machines by the least increase of the total (Anand, Garg, Kumar, SODA 2012).
+    Its own wait, prompt and steps, what they add to the steps of those that run, and the delay of the larger volumes
+    that wait: immediate dispatch to unrelated machines by the least increase of the total (Anand, Garg, Kumar, SODA
+    2012).
     A request's time on a machine is its volume over what the machine's memory turns over in a second.
     """
 
