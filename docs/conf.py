@@ -4,6 +4,7 @@ import re
 
 project = "plimsoll"
 author = "The plimsoll authors"
+copyright = author
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build"]
 html_theme = "furo"

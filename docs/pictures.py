@@ -86,10 +86,11 @@ def beside(results: Sequence[tuple[str, Result]], capacity: int, size: tuple[flo
 
 
 def two_orders() -> Figure:
-    """Five requests, first come first served and smallest volume first."""
+    """Five requests with the same look-ahead, in order of arrival and smallest volume first."""
     trace, host = Trace.of(FIVE), rounds(capacity=CAPACITY, rounds_per_s=1)
-    runs = [(policy, simulate(trace, policy, host)) for policy in ("fcfs-reserve", "svf")]
-    titled = [(f"{name}: mean latency {result.latency.mean():.1f} rounds", result) for name, result in runs]
+    runs = [(policy, simulate(trace, policy, host)) for policy in ("mc-benchmark", "svf")]
+    names = {"mc-benchmark": "in order of arrival", "svf": "smallest volume first"}
+    titled = [(f"{names[name]}: mean latency {run.latency.mean():.1f} rounds", run) for name, run in runs]
     return beside(titled, CAPACITY, (7.2, 2.9))
 
 

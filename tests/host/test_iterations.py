@@ -47,7 +47,8 @@ def test_a_step_may_last_as_long_as_in_the_serving_host():
     result = run([(0, 5, 2), (0.5, 3, 2)], "fcfs", 30, law)
     first, mixed = 1.075, 2.46
     assert result.finish.tolist() == pytest.approx([first + mixed + 2.1, first + mixed + 2.1 + 1.5])
-    assert least_seconds(Trace.of([(0, 5, 2)]), Iterations(30, law)) == pytest.approx([13 * (1 / 30 + 0.1)])
+    volume = 5 * 2 + 3
+    assert least_seconds(Trace.of([(0, 5, 2)]), Iterations(30, law)) == pytest.approx([volume * (1 / 30 + 0.1)])
 
 
 def test_an_arrival_during_a_batch_waits_for_its_end():
