@@ -286,9 +286,9 @@ def _makespan(lab: Lab) -> Finding:
                 rng = np.random.default_rng(seed)
                 one, capacity = _any(rng)
                 trace = burst(np.tile(one.prompt, copies), np.tile(one.output, copies))
-                least = max(float(trace.output.max()), float(volume(trace.prompt, trace.output).sum()) / capacity)
-                ratios.append(float(simulate(trace, "route", Rounds(capacity, 1)).finish.max()) / least)
-                spread = np.sort(rng.uniform(0, least, len(trace))).astype(np.int64)
+                shortest = max(float(trace.output.max()), float(volume(trace.prompt, trace.output).sum()) / capacity)
+                ratios.append(float(simulate(trace, "route", Rounds(capacity, 1)).finish.max()) / shortest)
+                spread = np.sort(rng.uniform(0, shortest, len(trace))).astype(np.int64)
                 timed = Trace(spread.astype(np.float64), trace.prompt, trace.output)
                 finish = simulate(timed, "route-online", Rounds(capacity, 1)).finish
                 online.see(float(finish.sum()) / max(least(trace, capacity), float((spread + trace.output).sum())))
