@@ -1,23 +1,23 @@
-"""Which policy wins where: ``python benchmarks/wins.py [--seed S]`` prints the tables of docs/results.md.
+"""Which policy wins where: ``python benchmarks/wins.py [WORKLOAD …]`` prints the tables of docs/results.md.
 
 Rounds host: workload × memory (half, once and twice the workload's default) × load × what is known of the lengths.
 Arrivals are stretched to the load at each memory. A cell names the policy and its mean latency relative to first come,
 first served; "any" where the best is within 3 % of that.
 """
 
-import argparse
+import sys
 from dataclasses import replace
 
-WORKLOADS = {"azure-conv": 4000, "azure-code": 4000, "mooncake": 4000, "reasoning": 12_000}
-"""Requests of each: enough to fill the memory many times over."""
+WORKLOADS = ("azure-conv", "azure-code", "mooncake", "long-document")
 MEMORY = (0.5, 1.0, 2.0)
 LOADS = (0.8, 1.0, 1.3)
 PREDICTORS = ("exact", "lognormal:0.5", "law")
 POLICIES = ("fcfs", "fcfs:watermark=0.02", "mc-sf", "sjf", "svf", "svf:age=2000", "load-line")
+REQUESTS, SEED = 2000, 0
 TAIL = 1.05  # of first come, first served, at the 99th percentile
 
 
-def cells(workload, factor, seed):
+def cells(workload, factor):
     """Mean and p99 of every policy, by (load, predictor)."""
     import numpy as np
 
@@ -25,7 +25,7 @@ def cells(workload, factor, seed):
     from plimsoll.bounds.machine import load_of
     from plimsoll.workload import default_capacity
 
-    trace = read_trace(workload, requests=WORKLOADS[workload], seed=seed)
+    trace = read_trace(workload, requests=REQUESTS, seed=SEED)
     host = rounds(capacity=int(factor * default_capacity(workload)))
     trace = trace.keep(trace.peak <= host.capacity)
     now = load_of(trace, host)
@@ -34,7 +34,7 @@ def cells(workload, factor, seed):
         for predictor in PREDICTORS:
             found = {}
             for policy in POLICIES:
-                latency = simulate(stretched, policy, host, predictor, seed).latency
+                latency = simulate(stretched, policy, host, predictor, SEED).latency
                 found[policy] = float(latency.mean()), float(np.percentile(latency, 99))
             yield (load, predictor), found
 
@@ -60,15 +60,12 @@ def table(rows, tail, title):
     print()
 
 
-def main():
+def main(workloads):
     """Print both tables."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--seed", type=int, default=0)
-    seed = parser.parse_args().seed
-    rows = {(w, f): dict(cells(w, f, seed)) for w in WORKLOADS for f in MEMORY}
+    rows = {(w, f): dict(cells(w, f)) for w in workloads for f in MEMORY}
     table(rows, float("inf"), "Least mean latency")
     table(rows, TAIL, f"Least mean latency with p99 at most {TAIL:g} × that of fcfs")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:] or WORKLOADS)
