@@ -85,7 +85,7 @@ def test_the_law_does_no_harm(asked: real.Asked, stock: real.Outcome, weights: P
 
 
 def test_the_proxy_beside_the_plug_in(asked: real.Asked, stock: real.Outcome, weights: Path) -> None:
-    """The same bursts, one after another: both learn, and the plug-in knows prompts again and holds back."""
+    """The same bursts, one after another: both learn, the proxy the law of lengths, the plug-in what prompts say."""
     bursts = [asked, asked, real.natural(weights, Burst.of(1))]
     with real.running(weights, scheduling_policy="priority", watermark=0.02) as llm, behind_proxy(llm) as serve:
         passed = [serve(burst) for burst in bursts]
@@ -95,7 +95,6 @@ def test_the_proxy_beside_the_plug_in(asked: real.Asked, stock: real.Outcome, we
     assert passed[0].tokens == stock.tokens
     assert max(before.finish.mean() for before in passed[:2]) <= stock.finish.mean()
     assert steered[1].finish.mean() < passed[1].finish.mean()
-    assert steered[1].preemptions < passed[1].preemptions
 
 
 def test_priority_is_volume_without_a_plug_in(asked: real.Asked, stock: real.Outcome, weights: Path) -> None:
