@@ -7,12 +7,13 @@ import pytest
 
 from plimsoll import Trace, rounds, simulate
 from plimsoll.errors import CapacityError, InputError, PolicyError
+from plimsoll.host.iterations import Iterations
 from plimsoll.named import names
 from plimsoll.policy import load_policy
 
 HEAD = """
 from typing import NamedTuple
-from plimsoll.policy import CHANGE, NEVER, SKIP, START, STOP, Plan, fits, peak_wait, uniform
+from plimsoll.policy import CHANGE, NEVER, RERANK, SKIP, START, STOP, Plan, fits, peak_wait, uniform
 """
 REQUESTS = [(0, 4, 3), (0, 1, 2), (1, 2, 5)]
 
@@ -114,6 +115,27 @@ def test_draws_are_the_same_compiled_and_plain(policy):
     draws = ((1, True), (1, False), (2, True))
     orders = [run(spec, many, capacity=8, seed=seed, compiled=how).start.tolist() for seed, how in draws]
     assert orders[0] == orders[1] != orders[2]
+
+
+LIVELOCKS = {
+    "stops": "def admit(self, view, i):\n        return STOP",
+    "skips": "def admit(self, view, i):\n        return SKIP",
+    "orders anew": "def admit(self, view, i):\n        return RERANK",
+    "stops and wakes": "def admit(self, view, i):\n        return STOP\n"
+    "    def wake(self, view):\n        return view.now + 1.0",
+    "takes back": "def limit(self, view, i):\n        return 1",
+    "takes back at once": "def wake(self, view):\n        return view.now\n    def evict(self, view, out):\n"
+    "        if len(view.running) > 0:\n            out[0] = view.running[0].id\n        return len(view.running[:1])",
+}
+
+
+@pytest.mark.parametrize("host", [rounds(capacity=20, rounds_per_s=1), Iterations(20)], ids=["rounds", "iterations"])
+@pytest.mark.parametrize("hooks", LIVELOCKS.values(), ids=LIVELOCKS)
+def test_a_policy_that_never_gets_anywhere_ends_unstable(policy, host, hooks):
+    spec = policy(f"class Mine(NamedTuple):\n    def rank(self, view, i):\n        return 0.0\n    {hooks}\n")
+    result = simulate(Trace.of([(0, 1, 3), (2, 1, 3)]), spec, host)
+    assert (result.status, result.completed) == ("unstable", 0)
+    assert result.reason
 
 
 @pytest.mark.parametrize(

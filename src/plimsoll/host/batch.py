@@ -27,7 +27,8 @@ CLOCK = np.dtype(
         ("changed", np.bool_),  # something left the batch at this epoch
         ("head", np.int64),  # the request that was last refused
         ("retry", np.int64),  # … and the epoch at which to ask for it again
-        ("churn", np.int64),  # overflows since the last completion
+        ("churn", np.int64),  # events in a row that took requests back, none of which got further than before
+        ("idle", np.int64),  # events in a row in which nobody runs and nobody is to come
         ("overflows", np.int64),
         ("events", np.int64),
         ("peak", np.int64),
@@ -50,6 +51,7 @@ class State(NamedTuple):
     requests: Any  # (n,) of REQUEST
     output: Any  # (n,) tokens
     times: Any  # (n, 3) last start, first token, finish; −1 where never
+    reached: Any  # (n,) tokens of the longest attempt that ended in an eviction
     waiting: Any  # (n + 1,) the queue, see host.queue
     log: Any  # (room, 4) id, start, stop and the tokens kept before, of each attempt that ended in an eviction
     running: Any  # (room,) of RUNNING, the first k in use, by ascending predicted end

@@ -14,11 +14,11 @@ from ..steptime.kernel import decode_base, prefill_seconds
 from .batch import FOREVER, State, look
 from .rounds import (
     CHURN,
-    CHURN_LIMIT,
     LATE,
     LOG_FULL,
     NOT_RUNNING,
     OK,
+    PATIENCE,
     STATE,
     STOPPED,
     STUCK,
@@ -159,7 +159,7 @@ def run(
             arrive(rank, predict, state)
         c.changed = True  # time has passed, whatever the policy said of steps
         if state.own & WAKES and wake(look(state), state.p) <= c.time:
-            take_back(rank, evict, state)
+            c.churn += take_back(rank, evict, state) > 0
         if state.own & SELECTS and c.status == OK:
             pause(select, state, paused)
         if c.status == OK and c.held + c.k * (c.now + 1) > state.capacity:
@@ -170,10 +170,13 @@ def run(
         if c.status != OK or c.done == n:
             break
         seconds = batch_seconds(state, before, paused, first, law)
+        c.idle = c.idle + 1 if seconds < 0.0 and c.arrived == n else 0
         if progress[1] != 0:
             c.status = STOPPED
-        elif c.churn > CHURN_LIMIT:
+        elif c.churn > PATIENCE:
             c.status = CHURN
+        elif c.idle > PATIENCE:
+            c.status = STUCK
         elif c.now >= max_steps:
             c.status = LATE
         elif seconds < 0.0:

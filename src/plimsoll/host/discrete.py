@@ -25,7 +25,7 @@ from .result import Result
 _REPLAYED = 20_000  # a failed run is repeated as plain Python, which knows lines, up to this many requests
 UNSTABLE = {
     loop.STUCK: "the policy starts nobody although nothing more will happen",
-    loop.CHURN: "the cache overflows again and again without a completion",
+    loop.CHURN: "requests give their memory back again and again, and none gets further",
     loop.LATE: "the cap on rounds was reached",
 }
 
@@ -111,9 +111,9 @@ def first_state(
     clock.due, clock.head = FOREVER, -1
     return State(
         capacity, own, bool(getattr(policy, "recompute", False)), prefill, clock, ready.requests, ready.output,
-        np.full((n, 3), -1, np.int64), empty(n), np.empty((room, 4), np.int64), records(room, RUNNING), due,
-        out, ready.survival,
-        parameters(policy), *ready.plan, ready.predictor_parameters, ready.facts, ready.notes, new_dice(seed),
+        np.full((n, 3), -1, np.int64), np.zeros(n, np.int64), empty(n), np.empty((room, 4), np.int64),
+        records(room, RUNNING), due, out, ready.survival, parameters(policy),
+        *ready.plan, ready.predictor_parameters, ready.facts, ready.notes, new_dice(seed),
     )  # fmt: skip
 
 

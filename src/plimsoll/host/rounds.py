@@ -20,7 +20,8 @@ from .queue import ENTRY, arrange, pop, push
 
 OK, STUCK, CHURN, LATE, OVERFULL, NOT_RUNNING, NAN, STOPPED, LOG_FULL = range(9)
 LIMITS, WAKES, LEARNS = 1, 2, 4  # bits of ``own``: hooks that the policy or the predictor brings itself
-CHURN_LIMIT = 10_000  # overflows in a row without a completion: the run repeats itself
+PATIENCE = 10_000  # events in a row that bring nobody further, after which the run is taken to repeat itself
+_TURNS = 1_000  # new orders of the queue in a row, after which nobody starts before something changes
 
 _HOOKS = function_types("rank", "admit", "evict", "limit", "wake", "predict", "learn")
 _TIMES = types.Array(INT, 2, "C")
@@ -28,8 +29,8 @@ _QUEUE = types.Array(from_dtype(ENTRY), 1, "C")
 _CLOCKS = types.Array(from_dtype(CLOCK), 1, "C")
 STATE = types.NamedTuple(
     (
-        *(INT, INT, types.boolean, INT, _CLOCKS, REQUESTS, INTS, _TIMES, _QUEUE, _TIMES, BATCH, INTS, INTS, TABLE),
-        *(FLOATS, TABLE, FLOATS, FLOATS, TABLE, FLOATS, INTS),
+        *(INT, INT, types.boolean, INT, _CLOCKS, REQUESTS, INTS, _TIMES, INTS, _QUEUE, _TIMES, BATCH, INTS, INTS),
+        *(TABLE, FLOATS, TABLE, FLOATS, FLOATS, TABLE, FLOATS, INTS),
     ),
     State,
 )
@@ -44,6 +45,9 @@ def rejoin(rank: Any, state: State, i: int) -> None:
     line[0], line[1], line[2], line[3] = i, started, c.now, r.generated
     c.logged += 1
     tokens = max(r.generated, r.generated + c.now - started - state.prefill)
+    if tokens > state.reached[i]:
+        state.reached[i] = tokens
+        c.churn = 0
     r.predicted = max(r.predicted, tokens + 1.0)
     r.lower = max(r.lower, tokens + 1.0)
     r.upper = max(r.upper, r.lower)
@@ -55,7 +59,7 @@ def rejoin(rank: Any, state: State, i: int) -> None:
 @bare()
 def leave(rank: Any, learn: Any, state: State) -> None:
     """Completions free their memory; requests at their limit go back to the queue."""
-    c = state.clock[0]
+    c, before = state.clock[0], state.clock[0].logged
     left = take_due(state)
     for y in range(left):
         i = state.out[y]
@@ -68,6 +72,7 @@ def leave(rank: Any, learn: Any, state: State) -> None:
                 learn(past(state), state.q, i, state.output[i])
         else:
             rejoin(rank, state, i)
+    c.churn += c.logged > before
     c.changed = left > 0
 
 
@@ -140,7 +145,7 @@ def start_some(rank: Any, admit: Any, limit: Any, state: State) -> None:
     """Ask for the head of the queue, and go on while the policy starts it."""
     c, queue = state.clock[0], state.waiting
     asked_to_wake = state.own & WAKES > 0
-    skipped = 0
+    skipped = turns = 0
     while queue[0].id > 0:
         i = queue[1].id
         if i == c.head and c.now < c.retry and not (c.changed or asked_to_wake):
@@ -148,8 +153,12 @@ def start_some(rank: Any, admit: Any, limit: Any, state: State) -> None:
         view = look(state)
         verdict = admit(view, state.p, i)
         if verdict == RERANK:
-            rank_again(rank, state)
-            continue
+            if turns < _TURNS:
+                rank_again(rank, state)
+                turns += 1
+                continue
+            verdict = CHANGE
+        turns = 0
         if verdict == SKIP:
             unqueue(queue, skipped, True)
             skipped += 1
@@ -226,7 +235,7 @@ def run(rank, admit, evict, limit, wake, predict, learn, state, max_rounds, prog
         if c.arrived < n and state.requests[c.arrived].arrival <= c.now:
             arrive(rank, predict, state)
         if state.own & WAKES and wake(look(state), state.p) <= c.now:
-            take_back(rank, evict, state)
+            c.churn += take_back(rank, evict, state) > 0
         if c.status == OK and c.held + c.k * (c.now + 1) > state.capacity:
             make_room(rank, evict, state)
         if state.waiting[0].id > 0 and c.status == OK:
@@ -235,9 +244,10 @@ def run(rank, admit, evict, limit, wake, predict, learn, state, max_rounds, prog
         if c.status != OK or c.done == n:
             break
         following = next_epoch(wake, state)
-        if following >= CHANGE:
+        c.idle = c.idle + 1 if c.k == 0 and c.arrived == n else 0
+        if following >= CHANGE or c.idle > PATIENCE:
             c.status = STUCK
-        elif c.churn > CHURN_LIMIT:
+        elif c.churn > PATIENCE:
             c.status = CHURN
         elif following > max_rounds:
             c.status = LATE
