@@ -125,6 +125,8 @@ def test_oversize_requests_are_an_error_or_counted(trace):
         (("--policy", "svf", "--capacity", "0"), "--capacity must be at least 1 token"),
         (("--policy", "svf",), "give --capacity"),
         (("--policy", "svf", "--capacity", "9", "--rounds-per-s", "0"), "--rounds-per-s must be above 0"),
+        (("--policy", "svf", "--capacity", "9", "--rounds-per-s", "inf"), "--rounds-per-s must be above 0 and finite"),
+        (("--policy", "svf", "--capacity", "9", "--rounds-per-s", "1e30"), "the last arrival would be in round"),
         (("--policy", "svf", "--capacity", "9", "--requests", "1.5"), "--requests"),
         (("--policy", "svf", "--capacity", "9", "--host", "moon"), "--host must be rounds or serving"),
         (("--policy", "svf", "--capacity", "9", "--out", "/nowhere/x.parquet"), "x.parquet: cannot be written"),

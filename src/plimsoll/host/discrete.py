@@ -56,8 +56,11 @@ class Rounds:
         self, trace: Trace, policy: Any, predictor: Any, seed: int, compiled: bool, progress: Progress | None
     ) -> Result:
         """See ``plimsoll.simulate``."""
-        if not self.rounds_per_s > 0:
-            raise InputError(f"--rounds-per-s must be above 0, not {self.rounds_per_s}")
+        if not 0 < self.rounds_per_s < np.inf:
+            raise InputError(f"--rounds-per-s must be above 0 and finite, not {self.rounds_per_s}")
+        last = float(trace.arrival.max()) * self.rounds_per_s
+        if last > self.max_rounds:
+            raise InputError(f"{trace.name}: the last arrival would be in round {last:.3g}, beyond {self.max_rounds}")
         if hasattr(type(policy), "select"):
             raise PolicyError(f"{called(policy)} selects who takes part in a step: run it with --prefill charged")
         ready = prepare(trace, self.arrivals(trace), policy, predictor, self.capacity, seed)
