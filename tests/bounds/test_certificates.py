@@ -1,4 +1,4 @@
-"""Every theorem on hundreds of random instances for each policy, some five thousand in all."""
+"""Every theorem on hundreds of random instances for each policy, some four thousand in all."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from plimsoll.host.iterations import Iterations
 from plimsoll.policy import load_policy
 from plimsoll.policy.fluid import LinearStep
 
-EACH = 250
+EACH = 200
 
 
 def size(rng):
