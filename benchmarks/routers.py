@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from plimsoll import read_trace, serving, simulate
-from plimsoll.bounds.speed import load_of
+from plimsoll.bounds.machine import load_of
 from plimsoll.experiment.confidence import interval
 from plimsoll.experiment.run import run
 from plimsoll.fleet.fleet import Fleet
