@@ -129,7 +129,7 @@ def _shade(panel: Panel, x: Scale, box: tuple[float, ...]) -> list[str]:
         return []
     low, high, (_, _, bottom, top) = float(x(panel.shaded.low)), float(x(panel.shaded.high)), box
     ground = f'<rect class="shaded" x="{low:.1f}" y="{top}" width="{high - low:.1f}" height="{bottom - top}"/>'
-    return [ground, _text(high - 7, bottom - 9, panel.shaded.label, "end")]
+    return [ground, _text(high - 7, bottom - 9, panel.shaded.label, "end", "marked")]
 
 
 def _places(axis: Axis, low: float, high: float, most: int, clip: int) -> list[tuple[float, str]]:

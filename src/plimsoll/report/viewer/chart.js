@@ -72,7 +72,7 @@ function draw(host, panel, series) {
 /** The ground of a part of the x axis, its name above the axis at its right end. */
 function drawShade({ svg, box, x }, { low, high, label }) {
   svg.prepend(shape("rect", { x: x(low), y: box.y1, width: x(high) - x(low), height: box.y0 - box.y1, class: "shaded" }));
-  svg.append(shape("text", { x: x(high) - 7, y: box.y0 - 9, "text-anchor": "end" }, label));
+  svg.append(shape("text", { x: x(high) - 7, y: box.y0 - 9, "text-anchor": "end", class: "marked" }, label));
 }
 
 function drawDot(svg, made, one, kind) {
