@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 
 from plimsoll import read_trace, serving, simulate
-from plimsoll.bounds.machine import load_of
 from plimsoll.experiment.confidence import interval
 from plimsoll.experiment.run import run
 from plimsoll.fleet.fleet import Fleet
@@ -65,17 +64,20 @@ def rates() -> None:
 def fleets(policy: str = "svf", predictor: str = "exact") -> None:
     """Mean and p99 latency of ``matching`` over that of each other router, on the same requests."""
     unlike = {
-        "2 H100, 4 RTX 4090": [small(gpu="h100")] * 2 + [small(gpu="rtx-4090")] * 4,
-        "2 H100, 4 with an eighth of the memory": [small(gpu="h100")] * 2 + [small(gpu="h100", blocks=3000)] * 4,
-        "70B on 8, 4, 2, 2 H100": [large(8), large(4), large(2), large(2)],
-        "6 H100, alike": [small(gpu="h100")] * 6,
-    }
+        "2 H100, 4 RTX 4090": ([small(gpu="h100")] * 2 + [small(gpu="rtx-4090")] * 4, 44534108.51591155),
+        "2 H100, 4 with an eighth of the memory": (
+            [small(gpu="h100")] * 2 + [small(gpu="h100", blocks=3000)] * 4,
+            61269751.7760804,
+        ),
+        "70B on 8, 4, 2, 2 H100": ([large(8), large(4), large(2), large(2)], 63761477.18638837),
+        "6 H100, alike": ([small(gpu="h100")] * 6, 111866809.28507575),
+    }  # and the token-steps a second that all memories together turn over in their shortest steps, the measure of load
     others = ("least-kv", "least-work")
     print("| fleet | load | mean, p99 s |" + "".join(f" over `{other}`: mean, p99 |" for other in others))
     print("|---|---|---|" + "---|" * len(others))
-    for name, replicas in unlike.items():
+    for name, (replicas, turnover) in unlike.items():
         for load in LOADS:
-            drawn = [_at(load, replicas, seed) for seed in range(FLEET_SEEDS)]
+            drawn = [_at(load * turnover, replicas, seed) for seed in range(FLEET_SEEDS)]
             found = {
                 router: np.array([_latency(trace, policy, predictor, Fleet(replicas, router)) for trace in drawn])
                 for router in (*others, "matching")
@@ -87,13 +89,11 @@ def fleets(policy: str = "svf", predictor: str = "exact") -> None:
             )
 
 
-def _at(load: float, replicas: list[Any], seed: int) -> Any:
-    """Requests at a share of what the fleet's memories can turn over."""
+def _at(volume_per_s: float, replicas: list[Any], seed: int) -> Any:
+    """Requests that fit every replica, at the rate that brings so much volume."""
     trace = read_trace("azure-conv", requests=FLEET_REQUESTS, seed=seed)
     trace, _ = trace.fitting(min(replica.capacity for replica in replicas), drop=True)
-    now = load_of(trace, Fleet(replicas))
-    assert now is not None
-    return trace.at_rate(len(trace) / float(trace.arrival[-1]) * load / now)
+    return trace.at_rate(volume_per_s / float(trace.volume.mean()))
 
 
 def _latency(trace: Any, policy: str, predictor: str, fleet: Fleet) -> tuple[float, float]:
