@@ -109,7 +109,7 @@ def test_an_unstable_row_is_marked(tmp_path):
     file.write_text("arrival_s,prompt_tokens,output_tokens\n0,1,6\n0,1,6\n")
     out = plimsoll("compare", file, "--capacity", 10, "--policies", "svf,alpha-protection:alpha=0.2").stdout
     assert "unstable" in out
-    assert "without a completion" in out
+    assert "none gets further" in out
 
 
 def test_oversize_requests_are_an_error_or_counted(trace):

@@ -27,7 +27,8 @@ CLOCK = np.dtype(
         ("changed", np.bool_),  # something left the batch at this epoch
         ("head", np.int64),  # the request that was last refused
         ("retry", np.int64),  # … and the epoch at which to ask for it again
-        ("churn", np.int64),  # events in a row that took requests back, none of which got further than before
+        ("churn", np.int64),  # overflows in a row that took requests back, none of which got further than before
+        ("kills", np.int64),  # the same of events at which the policy took them back unasked, or at their limit
         ("idle", np.int64),  # events in a row in which nobody runs and nobody is to come
         ("overflows", np.int64),
         ("events", np.int64),

@@ -26,6 +26,7 @@ from .rounds import (
     arrive,
     leave,
     make_room,
+    repeats,
     start_some,
     take_back,
 )
@@ -159,7 +160,7 @@ def run(
             arrive(rank, predict, state)
         c.changed = True  # time has passed, whatever the policy said of steps
         if state.own & WAKES and wake(look(state), state.p) <= c.time:
-            c.churn += take_back(rank, evict, state) > 0
+            c.kills += take_back(rank, evict, state) > 0
         if state.own & SELECTS and c.status == OK:
             pause(select, state, paused)
         if c.status == OK and c.held + c.k * (c.now + 1) > state.capacity:
@@ -173,7 +174,7 @@ def run(
         c.idle = c.idle + 1 if seconds < 0.0 and c.arrived == n else 0
         if progress[1] != 0:
             c.status = STOPPED
-        elif c.churn > PATIENCE:
+        elif repeats(c, n):
             c.status = CHURN
         elif c.idle > PATIENCE:
             c.status = STUCK

@@ -22,6 +22,8 @@ from .prepare import Prepared, prepare
 from .queue import empty
 from .result import Result
 
+MOST_ROUNDS = 1 << 39
+"""Rounds that are counted: beyond it the figures of a run would no longer be exact."""
 _REPLAYED = 20_000  # a failed run is repeated as plain Python, which knows lines, up to this many requests
 UNSTABLE = {
     loop.STUCK: "the policy starts nobody although nothing more will happen",
@@ -43,7 +45,7 @@ class Rounds:
 
     capacity: int
     rounds_per_s: float = 20.0
-    max_rounds: int = 1 << 39
+    max_rounds: int = MOST_ROUNDS
     name = "rounds"
     unit = "rounds"
     basis = None
@@ -59,8 +61,8 @@ class Rounds:
         if not 0 < self.rounds_per_s < np.inf:
             raise InputError(f"--rounds-per-s must be above 0 and finite, not {self.rounds_per_s}")
         last = float(trace.arrival.max()) * self.rounds_per_s
-        if last > self.max_rounds:
-            raise InputError(f"{trace.name}: the last arrival would be in round {last:.3g}, beyond {self.max_rounds}")
+        if last > MOST_ROUNDS:
+            raise InputError(f"{trace.name}: the last arrival would be in round {last:.3g}, beyond {MOST_ROUNDS}")
         if hasattr(type(policy), "select"):
             raise PolicyError(f"{called(policy)} selects who takes part in a step: run it with --prefill charged")
         ready = prepare(trace, self.arrivals(trace), policy, predictor, self.capacity, seed)

@@ -21,6 +21,7 @@ from .queue import ENTRY, arrange, pop, push
 OK, STUCK, CHURN, LATE, OVERFULL, NOT_RUNNING, NAN, STOPPED, LOG_FULL = range(9)
 LIMITS, WAKES, LEARNS = 1, 2, 4  # bits of ``own``: hooks that the policy or the predictor brings itself
 PATIENCE = 10_000  # events in a row that bring nobody further, after which the run is taken to repeat itself
+ROUNDS_OF_KILLS = 100  # so often may all be taken back besides: some policies begin everybody anew, stage by stage
 _TURNS = 1_000  # new orders of the queue in a row, after which nobody starts before something changes
 
 _HOOKS = function_types("rank", "admit", "evict", "limit", "wake", "predict", "learn")
@@ -47,7 +48,7 @@ def rejoin(rank: Any, state: State, i: int) -> None:
     tokens = max(r.generated, r.generated + c.now - started - state.prefill)
     if tokens > state.reached[i]:
         state.reached[i] = tokens
-        c.churn = 0
+        c.churn = c.kills = 0
     r.predicted = max(r.predicted, tokens + 1.0)
     r.lower = max(r.lower, tokens + 1.0)
     r.upper = max(r.upper, r.lower)
@@ -67,12 +68,12 @@ def leave(rank: Any, learn: Any, state: State) -> None:
         if kept + c.now - state.times[i, 0] - state.prefill >= state.output[i]:
             state.times[i, 2] = c.now
             c.done += 1
-            c.churn = 0
+            c.churn = c.kills = 0
             if state.own & LEARNS:
                 learn(past(state), state.q, i, state.output[i])
         else:
             rejoin(rank, state, i)
-    c.churn += c.logged > before
+    c.kills += c.logged > before
     c.changed = left > 0
 
 
@@ -118,6 +119,12 @@ def take_back(rank: Any, evict: Any, state: State) -> int:
     for y in range(count):
         rejoin(rank, state, state.out[y])
     return count
+
+
+@bare()
+def repeats(c: Any, n: int) -> bool:
+    """True if memory has been given back so often, and nobody got further, that this will go on for ever."""
+    return c.churn > PATIENCE or c.kills > PATIENCE + ROUNDS_OF_KILLS * n
 
 
 @bare()
@@ -235,7 +242,7 @@ def run(rank, admit, evict, limit, wake, predict, learn, state, max_rounds, prog
         if c.arrived < n and state.requests[c.arrived].arrival <= c.now:
             arrive(rank, predict, state)
         if state.own & WAKES and wake(look(state), state.p) <= c.now:
-            c.churn += take_back(rank, evict, state) > 0
+            c.kills += take_back(rank, evict, state) > 0
         if c.status == OK and c.held + c.k * (c.now + 1) > state.capacity:
             make_room(rank, evict, state)
         if state.waiting[0].id > 0 and c.status == OK:
@@ -247,7 +254,7 @@ def run(rank, admit, evict, limit, wake, predict, learn, state, max_rounds, prog
         c.idle = c.idle + 1 if c.k == 0 and c.arrived == n else 0
         if following >= CHANGE or c.idle > PATIENCE:
             c.status = STUCK
-        elif c.churn > PATIENCE:
+        elif repeats(c, n):
             c.status = CHURN
         elif following > max_rounds:
             c.status = LATE

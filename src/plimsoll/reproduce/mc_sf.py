@@ -251,7 +251,8 @@ def _trace(lab: Lab) -> list[Finding]:
         "s per 1000 requests",
     ]
     lab.table(Table(f"Claims 7 and 8: chat, {requests:,} requests, {lab.source}", heads, rows))
-    lines = {name: (list(counts), grown[name, 50.0]) for name in ("mc-sf", "mc-benchmark", "alpha-beta:alpha=0.2,beta=0.2")}
+    shown = ("mc-sf", "mc-benchmark", "alpha-beta:alpha=0.2,beta=0.2")
+    lines = {name: (list(counts), grown[name, 50.0]) for name in shown}
     axes = Axis("requests"), Axis("mean latency of the first so many", "s")
     lab.figure(curves("claim-8", "Claims 7 and 8: chat at 50/s", *axes, lines))
     less = 1 - means["mc-sf", 50.0] / means["mc-benchmark", 50.0]

@@ -234,9 +234,10 @@ def _mix(lab: Lab, count: int, rate: float) -> Trace:
     """Chat requests with both lengths below 500."""
     rng = np.random.default_rng(5)
     if lab.lengths is not None:
-        short = lab.lengths.keep((lab.lengths.prompt < 500) & (lab.lengths.output < 500))
-        if not len(short):
+        below = (lab.lengths.prompt < 500) & (lab.lengths.output < 500)
+        if not below.any():
             raise InputError(f"{lab.lengths.name}: no request has both lengths below 500 tokens")
+        short = lab.lengths.keep(below)
         rows = rng.integers(0, len(short), count)
         return poisson(rate, np.maximum(short.prompt[rows], 1), short.output[rows], rng, "chat")
     prompt: Ints = np.clip(np.exp(np.log(21) + 1.433 * rng.standard_normal(count)), 1, 499).astype(np.int64)
