@@ -72,6 +72,8 @@ async def load(port: int, rate: float, seconds: float, seed: int) -> np.ndarray:
     async def one(number: int) -> None:
         body = json.dumps({"prompt": "lorem " * 600, "stream": number % 2 == 0, "max_tokens": 400}).encode()
         head = "POST /v1/completions HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer key\r\n"
+        while free and free[-1][0].at_eof():  # closed for idleness
+            free.pop()
         began = time.perf_counter()
         reader, writer = free.pop() if free else await asyncio.open_connection("127.0.0.1", port)
         writer.write(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)

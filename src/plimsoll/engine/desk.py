@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import types
+from numba import config, types
 
 from ..errors import PolicyError
 from ..jit import njit
@@ -64,6 +64,7 @@ class Desk:
         compiled: bool = True,
     ) -> None:
         self.capacity, self.block, self.step = capacity, block, 0
+        self._native = compiled and not config.DISABLE_JIT
         self._unheld = 0 if late else 1
         self.chooses_victims = has(policy, "evict")
         self.learns = has(predictor, "predict") or has(predictor, "learn")
@@ -89,6 +90,7 @@ class Desk:
         self._notes = np.zeros(1) if belief.memory is None else np.array(belief.memory, np.float64)
         self.requests, self._free = records(_ROOM, REQUEST), list(range(_ROOM - 1, -1, -1))
         self.running, self.k = records(_ROOM, RUNNING), 0
+        self._expose()
         plan = as_engine(policy, self.capacity)
         self._row, self._memory = plan.columns[:1], np.ascontiguousarray(plan.memory, np.float64)
         self._columns = np.repeat(self._row, _ROOM, axis=0)
@@ -183,15 +185,16 @@ class Desk:
             longer = records(2 * self.k, RUNNING)
             longer[: self.k] = self.running
             self.running = longer
+            self._expose()
         r.turn = self._turn
         self._turn += 1
         held = tokens - self._unheld
         end = self.step + max(1, math.ceil(r.predicted) - (held - r.prompt))
-        self.k = _insert(self.running, self.k, i, end, held - self.step)
+        self.k = _insert(self._batch, self.k, i, end, held - self.step)
 
     def evict(self, i: int, output: int) -> None:
         """Request i was preempted with ``output`` tokens made; they will be kept and recomputed."""
-        self.k = _remove(self.running, self.k, i)
+        self.k = _remove(self._batch, self.k, i)
         r = self.requests[i]
         r.predicted = max(float(r.predicted), output + 1.0)
         r.lower = max(float(r.lower), output + 1.0)
@@ -201,11 +204,11 @@ class Desk:
 
     def withdraw(self, i: int) -> None:
         """Request i does not run after all."""
-        self.k = _remove(self.running, self.k, i)
+        self.k = _remove(self._batch, self.k, i)
 
     def finish(self, i: int, output: int | None, now: float = 0.0) -> None:
         """Request i is gone: finished with ``output`` tokens, or aborted (None), of which nothing is learned."""
-        running, self.k = self.k, _remove(self.running, self.k, i)
+        running, self.k = self.k, _remove(self._batch, self.k, i)
         if output is None and self.k == running:
             self._leave(self._view(now), self._p, i)
         if output is not None and self.learns:
@@ -215,16 +218,16 @@ class Desk:
     def advance(self) -> None:
         """A step begins."""
         self.step += 1
-        _overdue(self.running, self.k, self.step)
+        _overdue(self._batch, self.k, self.step)
 
     def sync(self, ids: list[int], tokens: list[int]) -> None:
         """Set running requests right: each now has ``tokens`` of context (prompt and output so far)."""
         held = np.array(tokens, np.int64) - self._unheld
-        _sync(self.running, self.k, self.requests, np.array(ids, np.int64), held, self.step)
+        _sync(self._batch, self.k, self._asked, np.array(ids, np.int64), held, self.step)
 
     def blocks_needed(self) -> int:
         """Blocks that the running requests' next tokens need."""
-        return int(_blocks_needed(self.running, self.k, self.step + self._unheld - 1, self.block))
+        return int(_blocks_needed(self._batch, self.k, self.step + self._unheld - 1, self.block))
 
     def victims(self, free: int, need: int, now: float = 0.0) -> list[int]:
         """Whom to preempt, in order, so that ``need`` blocks fit although only ``free`` are free."""
@@ -234,29 +237,36 @@ class Desk:
         while need > free and self.k > 1:
             view = self._view(now, 0, (need - free) * self.block, len(chosen))
             for i in out[: self._evict(view, self._p, out)].tolist():
-                held = _held(self.running, self.k, i, self.step)
+                held = _held(self._batch, self.k, i, self.step)
                 if held < 0:
                     raise PolicyError("evict named a request that is not running")
                 free += -(-held // self.block)
-                self.k = _remove(self.running, self.k, i)
+                self.k = _remove(self._batch, self.k, i)
                 chosen.append(i)
         self.running[:k], self.k = running, k
         return chosen
 
     def _view(self, now: float, free: int = 0, over: int = 0, evicted: int = 0) -> View:
         return View(
-            now, self.step, self.capacity, self.block, free, over, evicted, self.requests, self.running[: self.k],
+            now, self.step, self.capacity, self.block, free, over, evicted, self._asked, self._batch[: self.k],
             self._survival, self._columns, self._memory, self._dice,
         )  # fmt: skip
 
     def _history(self, now: float) -> History:
-        return History(now, self.step, self.requests, self.running[: self.k], self._survival, self._facts, self._notes)
+        return History(now, self.step, self._asked, self._batch[: self.k], self._survival, self._facts, self._notes)
+
+    def _expose(self) -> None:
+        """The same memory as compiled code takes it fastest: record arrays make it ask Python for their attributes."""
+        self._asked, self._batch = self.requests, self.running
+        if self._native:
+            self._asked, self._batch = self.requests.view(np.ndarray), self.running.view(np.ndarray)
 
     def _grow(self) -> None:
         n = len(self.requests)
         longer = records(2 * n, REQUEST)
         longer[:n] = self.requests
         self.requests = longer
+        self._expose()
         self._free = list(range(2 * n - 1, n - 1, -1))
         self._columns = np.vstack([self._columns, np.repeat(self._row, n, axis=0)])
         if len(self._facts):
