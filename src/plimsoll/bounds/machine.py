@@ -43,8 +43,8 @@ def load_of(trace: Trace, host: Any) -> float | None:
     >>> trace = Trace.of([(0, 3, 2), (1, 3, 2)])
     >>> load_of(trace, rounds(capacity=9, rounds_per_s=2))
     0.5
-    >>> load_of(trace, serving(steptime="linear:0.1:0.1", blocks=8, block_size=1))
-    0.6
+    >>> round(load_of(trace, serving(steptime="linear:0.1:0.1", blocks=8, block_size=1)), 2)
+    0.45
     """
     rate = None if trace.session is not None else mean_rate(trace.arrival)
     return None if rate is None else rate * float(np.mean(least_seconds(trace, host)))

@@ -64,7 +64,7 @@ class Desk:
         compiled: bool = True,
     ) -> None:
         self.capacity, self.block, self.step = capacity, block, 0
-        self._native = compiled and not config.DISABLE_JIT
+        self._native = compiled and not getattr(config, "DISABLE_JIT", 0)
         self._unheld = 0 if late else 1
         self.chooses_victims = has(policy, "evict")
         self.learns = has(predictor, "predict") or has(predictor, "learn")
