@@ -39,15 +39,21 @@ def prompts(rng: np.random.Generator, length: np.ndarray) -> list[list[int]]:
     return found
 
 
-def case(folder: str, seed: int, caching: bool = False, ranked: bool = False) -> dict[str, Any]:
-    """One random case and everything that stock vLLM did with it: FCFS, or priority = volume where ``ranked``."""
-    rng = np.random.default_rng(seed)
+def drawn(rng: np.random.Generator) -> tuple[Any, Any, int, int, int]:
+    """A few small requests and an engine that is tight for them: prompts, outputs, blocks, places, tokens a step."""
     n = int(rng.integers(4, 13))
     prompt = rng.integers(1, 81, n)
     output = np.minimum(rng.lognormal(3, 1, n).astype(int) + 1, 60)
     most = int(-(-(prompt + output).max() // fake.BLOCK))
     blocks = int(rng.integers(most, 2 * most + 1))
-    seqs, budget = int(rng.choice([3, 8, 64])), int(rng.choice([32, 64, 256, 2048]))
+    return prompt, output, blocks, int(rng.choice([3, 8, 64])), int(rng.choice([32, 64, 256, 2048]))
+
+
+def case(folder: str, seed: int, caching: bool = False, ranked: bool = False) -> dict[str, Any]:
+    """One random case and everything that stock vLLM did with it: FCFS, or priority = volume where ``ranked``."""
+    rng = np.random.default_rng(seed)
+    prompt, output, blocks, seqs, budget = drawn(rng)
+    n = len(prompt)
     arrival = np.sort(rng.integers(0, int(rng.choice([1, 20, 60])), n))
     watermark = float(rng.choice([0.0, 0.0, 0.1]))
     options: dict[str, Any] = {"watermark": watermark} if watermark else {}
@@ -102,12 +108,8 @@ def case(folder: str, seed: int, caching: bool = False, ranked: bool = False) ->
 def overlapped(folder: str, seed: int) -> dict[str, Any]:
     """One random case, all at step 0, whose steps are scheduled while the one before runs."""
     rng = np.random.default_rng(seed)
-    n = int(rng.integers(4, 13))
-    prompt = rng.integers(1, 81, n)
-    output = np.minimum(rng.lognormal(3, 1, n).astype(int) + 1, 60)
-    most = int(-(-(prompt + output).max() // fake.BLOCK))
-    blocks = int(rng.integers(most, 2 * most + 1))
-    seqs, budget = int(rng.choice([3, 8, 64])), int(rng.choice([32, 64, 256, 2048]))
+    prompt, output, blocks, seqs, budget = drawn(rng)
+    n = len(prompt)
     scheduler = fake.scheduler(folder, blocks, AsyncScheduler, max_num_seqs=seqs, budget=max(budget, seqs))
     for i in range(n):
         scheduler.add_request(fake.request(i, int(prompt[i]), int(output[i]), 1e-9 * i))
