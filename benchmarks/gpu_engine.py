@@ -32,7 +32,7 @@ LLAMA_8B = {
 }  # fmt: skip
 TINY = {
     "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4,
-    "num_key_value_heads": 2, "head_dim": 16, "vocab_size": 512, "max_position_embeddings": 8192,
+    "num_key_value_heads": 2, "head_dim": 32, "vocab_size": 512, "max_position_embeddings": 8192,
 }  # fmt: skip
 BLOCK = {"transformers": 16, "vllm": 32}  # vLLM on a CPU wants multiples of 32
 BUDGET = 2048  # tokens of a step
