@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
-SHAPE = {
+SHAPE: dict[str, Any] = {
     "hidden_size": 128,
     "intermediate_size": 256,
     "num_hidden_layers": 2,
@@ -36,3 +37,19 @@ def write_weights(folder: Path, seed: int = 0) -> Path:
     torch.manual_seed(seed)
     LlamaForCausalLM(LlamaConfig(**SHAPE)).save_pretrained(folder)
     return folder
+
+
+def write_tokenizer(folder: Path) -> None:
+    """Token i is the word ``t<i>``, and a chat is its words."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    words = Tokenizer(models.WordLevel({word(i): i for i in range(SHAPE["vocab_size"])}, unk_token=word(0)))
+    words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    chat = "{% for message in messages %}{{ message['content'] }}{% endfor %}"
+    PreTrainedTokenizerFast(tokenizer_object=words, chat_template=chat).save_pretrained(folder)
+
+
+def word(token: int) -> str:
+    """A token as text."""
+    return f"t{token}"

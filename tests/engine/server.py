@@ -50,11 +50,13 @@ def process(command: list[str], url: str, log: Path, seconds: float = 400, **env
 
 @contextmanager
 def vllm(folder: Path, log: Path, *flags: str, port: int | None = None, **environment: str) -> Iterator[str]:
-    """vLLM's OpenAI server with a small KV cache."""
+    """vLLM's OpenAI server with a small KV cache; it takes text if a tokenizer lies in the folder."""
     port = port or free_port()
+    if not (folder / "tokenizer.json").exists():
+        flags = (*flags, "--skip-tokenizer-init")
     command = [
         sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(folder),
-        "--served-model-name", "tiny", "--skip-tokenizer-init", "--enforce-eager", "--no-enable-prefix-caching",
+        "--served-model-name", "tiny", "--enforce-eager", "--no-enable-prefix-caching",
         "--block-size", "32", "--num-gpu-blocks-override", "64", "--max-num-seqs", "64", "--max-model-len", "1024",
         "--dtype", "float32", "--disable-uvicorn-access-log", "--port", str(port), *flags,
     ]  # fmt: skip

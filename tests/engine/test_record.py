@@ -84,6 +84,29 @@ def test_the_log_of_vllm_0_25(tmp_path: Path) -> None:
     assert read_log(log).output.tolist() == [3]
 
 
+def test_several_prompts_or_answers_in_one_call(tmp_path: Path) -> None:
+    ask = "DEBUG 11-20 09:00:0{} [x] Request {} details: prompt: None, prompt_token_ids: {}, prompt_embeds shape: None."
+    give = "DEBUG 11-20 09:00:0{} [x] Generated response {} details: output_token_ids: {}"
+    piece = "DEBUG 11-20 09:00:0{} [x] Generated response {} (streaming delta) details: output_token_ids: {}"
+    lines = [
+        ask.format(1, "cmpl-a-0", "[1]"), ask.format(1, "cmpl-a-1", "[1, 2]"),
+        give.format(4, "cmpl-a", "[5, 5, 5]"), give.format(4, "cmpl-a", "[5, 5, 5, 5]"),
+        ask.format(2, "chatcmpl-my-1", "[1, 2, 3]"), ask.format(2, "chatcmpl-my-2", "[1]"),
+        give.format(5, "chatcmpl-my-1", "[6, 6]"), give.format(5, "chatcmpl-my-1", "[6]"),
+        ask.format(3, "cmpl-c-0", "[1]"), ask.format(3, "cmpl-c-1", "[1]"),  # whose answer is a piece?
+        piece.format(5, "cmpl-c", "[7]"), piece.format(5, "cmpl-c", "[7]"),
+    ]  # fmt: skip
+    log = tmp_path / "vllm.log"
+    log.write_text("\n".join(lines))
+    trace = read_log(log)
+    assert list(zip(trace.arrival, trace.prompt, trace.output, strict=True)) == [
+        (0, 1, 3),
+        (0, 2, 4),
+        (1, 3, 2),
+        (1, 3, 1),
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ _GIVEN = re.compile(  # the second form is that of vLLM 0.25
     r"Generated response (\S+?)( \(streaming (?:delta|complete)\))?"
     r"(?: details:|: output: .*,) output_token_ids: (\[[\d, ]*\])"
 )
+_NEEDS = "vLLM's own log needs level DEBUG, both log flags, and for what is not chat vLLM 0.33"
 _KEPT = ("latency_s", "first_byte_s", "wait_s", "preemptions")
 
 
@@ -30,7 +31,8 @@ def read_log(path: Path, prompts: bool = False) -> Trace:
     Parameters
     ----------
     path : the log of ``plimsoll proxy --log`` or of the vLLM plug-in (JSON lines), or vLLM's own log with
-        ``--enable-log-requests --enable-log-outputs`` at level DEBUG.
+        ``--enable-log-requests --enable-log-outputs`` at level DEBUG, which holds the answers of /v1/completions
+        from vLLM 0.33 on, those of /v1/chat/completions before. Pieces of a stream without text are not in it.
     prompts : keep the prompts, which vLLM's own log alone holds: as ``prompt_text`` where all are there as text,
         else as ``prompt_ids``.
 
@@ -52,7 +54,7 @@ def read_log(path: Path, prompts: bool = False) -> Trace:
         raise InputError(f"{path}: holds no prompts; only vLLM's own log does")
     rows = _from_json(path, lines) if ours else _from_vllm(lines, prompts)
     if not rows:
-        raise InputError(f"{path}: no finished request; vLLM's own log needs level DEBUG and both log flags")
+        raise InputError(f"{path}: no finished request; {_NEEDS}")
     return _trace(sorted(rows, key=lambda row: row["arrival_s"]), path.stem)
 
 
@@ -74,21 +76,40 @@ def _from_json(path: Path, lines: list[str]) -> list[dict[str, Any]]:
 
 
 def _from_vllm(lines: Iterable[str], prompts: bool) -> list[dict[str, Any]]:
-    """Token ids are counted. The log has no year, which differences do not need."""
-    asked: dict[str, dict[str, Any]] = {}
+    """Token ids are counted. The log has no year, which differences do not need.
+
+    The prompts of one call to /v1/completions are asked as ID-0, ID-1, … and answered as ID, in the same order.
+    """
+    asked: dict[str, list[dict[str, Any]]] = {}
+    parts: dict[str, list[dict[str, Any]]] = {}
+    given: dict[str, list[tuple[int, float]]] = {}
     for line in lines:
         stamp = _LINE.search(line)
         if not stamp:
             continue
         if found := _ASKED.search(line):
-            asked[found[1]] = {"arrival_s": _seconds(stamp[1]), "prompt_tokens": _ids(found[3]), "output_tokens": 0}
+            row: dict[str, Any] = {"arrival_s": _seconds(stamp[1]), "prompt_tokens": _ids(found[3])}
             if prompts:
-                asked[found[1]] |= {"prompt_text": _text(found[2]), "prompt_ids": np.array(json.loads(found[3]), int)}
-        elif (found := _GIVEN.search(line)) and (row := asked.get(found[1])):
-            whole = found[2] is not None and "complete" in found[2]
-            row["output_tokens"] = _ids(found[3]) + (0 if whole else row["output_tokens"])
-            row["latency_s"] = _seconds(stamp[1]) - row["arrival_s"]
-    return [row for row in asked.values() if row["output_tokens"] > 0]
+                row |= {"prompt_text": _text(found[2]), "prompt_ids": np.array(json.loads(found[3]), int)}
+            asked[found[1]] = [row]
+            parts.setdefault(found[1].rpartition("-")[0], []).append(row)
+        elif found := _GIVEN.search(line):
+            answers, tokens = given.setdefault(found[1], []), _ids(found[3])
+            if found[2] and answers:  # a stream's next piece, or the whole at its end
+                before, _ = answers.pop()
+                tokens += before if "delta" in found[2] else 0
+            answers.append((tokens, _seconds(stamp[1])))
+    return [row for name in given for row in _answered(asked.get(name) or parts.get(name, []), given[name])]
+
+
+def _answered(parts: list[dict[str, Any]], given: list[tuple[int, float]]) -> Iterator[dict[str, Any]]:
+    """One row per answer; none where the answers cannot be told apart, as in a stream of several prompts."""
+    if parts and len(given) % len(parts) == 0:
+        each = len(given) // len(parts)
+        for at, (tokens, end) in enumerate(given):
+            part = parts[at // each]
+            if tokens:
+                yield part | {"output_tokens": tokens, "latency_s": end - part["arrival_s"]}
 
 
 def _seconds(stamp: str) -> float:
