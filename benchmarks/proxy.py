@@ -1,8 +1,9 @@
 """What the proxy adds to a request's latency on loopback.
 
 A fake engine that answers at once, the proxy before it (each in a process of its own), and open-loop Poisson
-load, by turns straight to the engine and through the proxy. Prints p50 and p99 of each arm, milliseconds,
-what the proxy adds, and the processor time of the proxy per request.
+load, by turns straight to the engine, through a relay that only copies bytes (the floor of any process in
+between), and through the proxy. Prints p50 and p99 of each arm, milliseconds, what relay and proxy add, and their
+processor time per request.
 
     python benchmarks/proxy.py --rate 200 --seconds 10 --turns 3
 """
@@ -17,9 +18,10 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 
 import numpy as np
+import uvloop
 
 EVENTS = 16  # of a streamed answer
 
@@ -40,6 +42,22 @@ async def engine(port: int) -> None:
         writer.close()
 
     async with await asyncio.start_server(answer, "127.0.0.1", port) as server:
+        await server.serve_forever()
+
+
+async def relay(port: int, to: int) -> None:
+    """Copies bytes both ways."""
+
+    async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(1 << 16):
+            writer.write(data)
+        writer.close()
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        back, on = await asyncio.open_connection("127.0.0.1", to)
+        await asyncio.gather(copy(reader, on), copy(back, writer))
+
+    async with await asyncio.start_server(accept, "127.0.0.1", port) as server:
         await server.serve_forever()
 
 
@@ -120,38 +138,63 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10, help="of each turn")
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--engine", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--relay", type=int, nargs=2, help=argparse.SUPPRESS)
     ask = parser.parse_args()
     if ask.engine:
         asyncio.run(engine(ask.engine))
-        return
-    behind, before = free_port(), free_port()
-    to = ["--to", f"http://127.0.0.1:{behind}", "--port", str(before)]
-    children = [
-        subprocess.Popen([sys.executable, __file__, "--engine", str(behind)]),
-        subprocess.Popen([sys.executable, "-m", "plimsoll", "proxy", *to]),
-    ]
+    elif ask.relay:
+        uvloop.run(relay(*ask.relay))  # the loop that the proxy runs in
+    else:
+        compare(ask.rate, ask.seconds, ask.turns)
+
+
+def compare(rate: float, seconds: float, turns: int) -> None:
+    """Start the three processes and print the table."""
+    behind, between, before = ports = [free_port() for _ in range(3)]
+    ours = ["-m", "plimsoll", "proxy", "--to", f"http://127.0.0.1:{behind}", "--port", str(before)]
+    commands = ([__file__, "--engine", str(behind)], [__file__, "--relay", str(between), str(behind)], ours)
+    children = [subprocess.Popen([sys.executable, *command]) for command in commands]
     try:
-        wait_for(behind)
-        wait_for(before)
-        for port in (behind, before):
-            asyncio.run(load(port, ask.rate, 2, seed=0))
-        before_s = processor_s(children[1].pid)
-        print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; {ask.rate:g} requests/s, half streamed")
-        columns = ("direct p50", "p99", "proxy p50", "p99", "added p50", "p99")
-        print("turn " + "{:>11} {:>6} {:>11} {:>6} {:>11} {:>6}".format(*columns))
-        rows: list[tuple[float, ...]] = []
-        for turn in range(1, ask.turns + 1):
-            arms = [asyncio.run(load(port, ask.rate, ask.seconds, turn)) for port in (behind, before)]
-            (d50, d99), (p50, p99) = (np.percentile(arm, [50, 99]) for arm in arms)
-            rows.append((d50, d99, p50, p99, p50 - d50, p99 - d99))
-            print(f"{turn:4} " + "{:11.2f} {:6.2f} {:11.2f} {:6.2f} {:11.2f} {:6.2f}".format(*rows[-1]))
-        print(" med " + "{:11.2f} {:6.2f} {:11.2f} {:6.2f} {:11.2f} {:6.2f}".format(*np.median(rows, axis=0)))
-        spent = (processor_s(children[1].pid) - before_s) / (ask.turns * int(ask.rate * ask.seconds))
-        print(f"processor time of the proxy: {1000 * spent:.2f} ms per request")
+        for port in ports:
+            wait_for(port)
+        for port in ports:
+            asyncio.run(load(port, rate, 2, seed=0))
+        spent_s = [processor_s(child.pid) for child in children]
+        print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; {rate:g} requests/s, half streamed")
+        columns = (
+            "direct p50",
+            "p99",
+            "relay p50",
+            "p99",
+            "proxy p50",
+            "p99",
+            "relay adds",
+            "p99",
+            "proxy adds",
+            "p99",
+        )
+        print("turn " + line(columns))
+        rows: list[np.ndarray] = []
+        for turn in range(1, turns + 1):
+            direct, middle, proxy = (
+                np.percentile(asyncio.run(load(port, rate, seconds, turn)), [50, 99]) for port in ports
+            )
+            rows.append(np.concatenate([direct, middle, proxy, middle - direct, proxy - direct]))
+            print(f"{turn:4} " + line(rows[-1]))
+        print(" med " + line(np.median(rows, axis=0)))
+        for name, child, before_s in zip(("relay", "proxy"), children[1:], spent_s[1:], strict=True):
+            each = (processor_s(child.pid) - before_s) / (turns * int(rate * seconds))
+            print(f"processor time of the {name}: {1000 * each:.2f} ms per request")
     finally:
         for child in children:
             child.terminate()
             child.wait()
+
+
+def line(cells: Iterable[object]) -> str:
+    """Pairs of p50 and p99."""
+    told = [cell if isinstance(cell, str) else f"{cell:.2f}" for cell in cells]
+    return " ".join(f"{cell:>{11 if at % 2 == 0 else 6}}" for at, cell in enumerate(told))
 
 
 if __name__ == "__main__":

@@ -6,15 +6,15 @@ import asyncio
 import contextlib
 import re
 import time
-from collections.abc import AsyncGenerator, Awaitable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import aiohttp
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
-from starlette.routing import Mount
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from yarl import URL
 
 from ..errors import InputError
@@ -158,14 +158,16 @@ class Proxy:
                 lower = [(name.lower(), value) for name, value in reply.raw_headers]
                 headers = [(name, value) for name, value in lower if name not in _HOP]
                 await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-                started = True
+                started = more = True
                 async for chunk in reply.content.iter_any():
                     if passed and answer:
                         if passed.first_byte_s is None:
                             passed.first_byte_s = round(time.time() - passed.arrival_s, 6)
                         answer.feed(chunk)
-                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
-                await send({"type": "http.response.body", "body": b"", "more_body": False})
+                    more = not reply.content.at_eof()
+                    await send({"type": "http.response.body", "body": chunk, "more_body": more})
+                if more:
+                    await send({"type": "http.response.body", "body": b"", "more_body": False})
                 if passed:
                     passed.status = reply.status
         except aiohttp.ClientError as error:
@@ -212,9 +214,14 @@ class Proxy:
         self.law.learn(passed.prompt_tokens, passed.output_tokens)
 
 
-def application(proxy: Proxy) -> Starlette:
-    """The proxy as an ASGI application."""
-    return Starlette(routes=[Mount("/", app=proxy)], lifespan=proxy.lifespan)
+def application(proxy: Proxy) -> ASGIApp:
+    """The proxy as an ASGI application; Starlette minds its lifespan alone, which spares each request its layers."""
+    held = Starlette(lifespan=proxy.lifespan)
+
+    async def either(scope: Scope, receive: Receive, send: Send) -> None:
+        await (held if scope["type"] == "lifespan" else proxy)(scope, receive, send)
+
+    return either
 
 
 class _Refused(Exception):
@@ -241,20 +248,22 @@ async def _read_body(receive: Receive, most: int) -> bytes | None:
 
 async def _until_gone(work: Coroutine[None, None, None], receive: Receive) -> None:
     """Do the work; when the client leaves first, cancel it, so that the engine stops generating too."""
-    task = asyncio.ensure_future(work)
-    gone = asyncio.ensure_future(_left(receive))
+    here = cast("asyncio.Task[None]", asyncio.current_task())
+    gone = asyncio.ensure_future(_left(receive, here.cancel))
     try:
-        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        await work
+    except asyncio.CancelledError:
+        if not gone.done():
+            raise
+        here.uncancel()
     finally:
         gone.cancel()
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
 
 
-async def _left(receive: Receive) -> None:
+async def _left(receive: Receive, cancel: Callable[[], object]) -> None:
     while (await receive())["type"] != "http.disconnect":
         continue
+    cancel()
 
 
 async def _nothing() -> Message:

@@ -44,7 +44,7 @@ class OutputLaw:
         self._outputs[self._count % WINDOW] = output
         self._count += 1
         recent = self._outputs[: min(self._count, WINDOW)]
-        self._moments = float(recent.mean()), float(recent @ recent) / len(recent)
+        self._moments = _moments(recent)
         self._clock += (prompt * output + output * (output + 1) / 2) / self._patience
 
     def moments(self, limit: int | None = None) -> tuple[float, float]:
@@ -54,10 +54,13 @@ class OutputLaw:
         if self._count == 0:
             guess = float(min(limit, FIRST_GUESS))
             return guess, guess**2
-        cut = np.minimum(self._outputs[: min(self._count, WINDOW)], limit)
-        return float(cut.mean()), float(cut @ cut) / len(cut)
+        return _moments(np.minimum(self._outputs[: min(self._count, WINDOW)], limit))
 
     def priority(self, prompt: float, limit: int | None = None) -> int:
         """Expected volume s·E[o] + (E[o²] + E[o])/2 plus the ageing clock; an integer, lower first."""
         mean, square = self.moments(limit)
         return self._start + int(prompt * mean + (square + mean) / 2 + self._clock)
+
+
+def _moments(outputs: np.ndarray) -> tuple[float, float]:
+    return float(outputs.sum()) / len(outputs), float(outputs @ outputs) / len(outputs)

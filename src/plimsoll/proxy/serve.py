@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 
 import uvicorn
@@ -34,5 +35,6 @@ def serve(proxy: Proxy, host: str, port: int) -> None:
         timeout_graceful_shutdown=30,
         backlog=_BACKLOG,
     )
+    gc.freeze()  # what is loaded stays: a collection that walks through it again holds up every request
     with listener:
         uvicorn.Server(config).run(sockets=[listener])
