@@ -62,11 +62,23 @@ def test_the_worst_instance_of_a_policy_is_found_and_saved(tmp_path, capsys):
     assert len(out.read_text().splitlines()) == len(told["requests"]) + 1
 
 
-def test_bound_needs_a_trace_or_a_policy(small):
+def test_the_worst_instance_can_be_made_of_a_traces_own_requests(tmp_path, capsys):
+    path = tmp_path / "mine.csv"
+    path.write_text("arrival_s,prompt_tokens,output_tokens\n0,2,9\n0,1,1\n5,3,2\n9,99,9\n")
+    ask = ("--tries", 60, "--capacity", 12, "--drop-oversize", "--json")
+    plimsoll("bound", path, "--worst", "ljf", *ask)
+    told = json.loads(capsys.readouterr().out)
+    assert {(r["prompt"], r["output"]) for r in told["requests"]} <= {(2, 9), (1, 1), (3, 2)}
+    assert told["ratio_at_least"] > 2
+    with pytest.raises(InputError, match="1 of 4 requests can never fit in 12 tokens"):
+        plimsoll("bound", path, "--worst", "ljf", "--capacity", 12)
+    with pytest.raises(InputError, match="no equal prompts"):
+        plimsoll("bound", path, "--worst", "ljf", "--equal-prompts", *ask)
+
+
+def test_bound_needs_a_trace_or_a_policy():
     with pytest.raises(InputError, match="give a trace, or --worst POLICY"):
         plimsoll("bound")
-    with pytest.raises(InputError, match="not both"):
-        plimsoll("bound", small, "--worst", "fcfs")
 
 
 @pytest.fixture

@@ -134,6 +134,7 @@ class Search:
     equal_prompts : give all requests of an instance one prompt length.
     restarts, steps : random instances to begin with, then steps of local search from the worst of them.
     seed : of all draws.
+    lengths : the (prompt, output) pairs that requests may have, shape (n, 2); None for all that fit.
     """
 
     requests: int = 6
@@ -143,12 +144,15 @@ class Search:
     restarts: int = 200
     steps: int = 800
     seed: int = 0
+    lengths: Ints | None = None
 
     def __post_init__(self) -> None:
         for name, least in (("requests", 1), ("capacity", 2), ("horizon", 0), ("restarts", 1), ("steps", 0)):
             value = getattr(self, name)
             if value < least:
                 raise InputError(f"{name} of the search must be at least {least}, not {value}")
+        if self.lengths is not None and self.equal_prompts:
+            raise InputError("the prompts of a trace are what they are: no equal prompts")
 
 
 def worst_instance(
@@ -206,9 +210,13 @@ def _request(rng: np.random.Generator, search: Search, prompt: int | None) -> tu
             return int(rng.integers(1, high + 1))
         return int(math.exp(rng.uniform(0, math.log(high + 1))))
 
+    arrival = int(rng.integers(0, search.horizon + 1))
+    if search.lengths is not None:
+        prompt, output = search.lengths[rng.integers(len(search.lengths))].tolist()
+        return arrival, prompt, output
     prompt = draw(search.capacity - 1) if prompt is None else prompt
     return (
-        int(rng.integers(0, search.horizon + 1)),
+        arrival,
         prompt,
         min(draw(search.capacity - prompt), search.capacity - prompt),
     )
@@ -241,6 +249,8 @@ def _changed(rng: np.random.Generator, search: Search, rows: Ints) -> Ints:
 def _nudged(rng: np.random.Generator, search: Search, request: tuple[int, int, int]) -> tuple[int, int, int]:
     arrival, prompt, output = request
     arrival = min(max(arrival + int(rng.integers(-2, 3)), 0), search.horizon)
+    if search.lengths is not None:
+        return arrival, prompt, output
     if not search.equal_prompts:
         prompt = min(max(prompt + int(rng.integers(-2, 3)), 1), search.capacity - 1)
     return arrival, prompt, min(max(output + int(rng.integers(-2, 3)), 1), search.capacity - prompt)

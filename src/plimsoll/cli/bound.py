@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from cyclopts import App, Parameter
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from ..bounds.problem import Problem
     from ..bounds.solve import Interval
-    from ..trace import Trace
+    from ..trace import Ints, Trace
 
 app = App(name="bound", help="Certified lower bound on total latency and the best schedule known.")
 Json = Annotated[bool, Parameter(name="--json", negative="")]
@@ -54,7 +54,7 @@ def bound(
     Parameters
     ----------
     trace : a file in any known format, or a built-in workload.
-    worst : in place of a trace, a policy: search for the instance on which it does worst.
+    worst : a policy: search for the instance on which it does worst; with a trace, made of requests as long as its own.
     predictor : with --worst, what the policy believes of output lengths.
     horizon : with --worst, arrivals lie in rounds 0 to this.
     equal_prompts : with --worst, one prompt length for all.
@@ -76,26 +76,23 @@ def bound(
     as_json : one JSON object on stdout.
     """
     if worst is not None:
+        size, lengths = 20 if capacity is None else capacity, None
         if trace is not None:
-            raise InputError(f"give a trace or --worst, not both: {trace}")
-        size = (6 if requests is None else requests, 20 if capacity is None else capacity)
-        limits = Limits(*size, horizon, equal_prompts, tries, seed)
+            import numpy as np
+
+            found, size = _fitting(trace, capacity, drop_oversize, seed=seed, columns=columns)
+            lengths = np.column_stack([found.prompt, found.output])
+        limits = Limits(6 if requests is None else requests, size, horizon, equal_prompts, tries, seed, lengths)
         _worst(worst, predictor, limits, time_limit, out, as_json)
         return
     if trace is None:
         raise InputError("give a trace, or --worst POLICY")
     from ..bounds import solve
-    from ..experiment.setting import capacity_for
     from ..report.output import check_output
-    from .source import load
 
     if out is not None:
         check_output(out, "picture")
-    limit = capacity_for(trace, capacity, seed)
-    found = load(trace, requests=requests, rate=rate, seed=seed, columns=columns)
-    found, dropped = found.fitting(limit, drop=drop_oversize)
-    if dropped:
-        print(f"left out {dropped} requests that can never fit", file=sys.stderr)
+    found, limit = _fitting(trace, capacity, drop_oversize, requests=requests, rate=rate, seed=seed, columns=columns)
     shown = _progress if sys.stderr.isatty() and not as_json else None
     answer = solve.bound(
         found,
@@ -114,6 +111,18 @@ def bound(
         _draw(out, solve.problem_of(found, limit, rounds_per_s), answer)
 
 
+def _fitting(trace: str, capacity: int | None, drop: bool, *, seed: int, **asked: Any) -> tuple[Trace, int]:
+    """The trace's requests that can ever fit, and the capacity."""
+    from ..experiment.setting import capacity_for
+    from .source import load
+
+    limit = capacity_for(trace, capacity, seed)
+    found, dropped = load(trace, seed=seed, **asked).fitting(limit, drop=drop)
+    if dropped:
+        print(f"left out {dropped} requests that can never fit", file=sys.stderr)
+    return found, limit
+
+
 class Limits(NamedTuple):
     """Where to search for a worst instance."""
 
@@ -123,6 +132,7 @@ class Limits(NamedTuple):
     equal_prompts: bool
     tries: int
     seed: int
+    lengths: Ints | None
 
 
 def _worst(policy: str, predictor: str, limits: Limits, time_limit: float, out: Path | None, as_json: bool) -> None:
@@ -133,7 +143,7 @@ def _worst(policy: str, predictor: str, limits: Limits, time_limit: float, out: 
     if limits.tries < 1:
         raise InputError(f"--tries must be at least 1, not {limits.tries}")
     fresh = max(1, limits.tries // 5)
-    search = Search(*size, fresh, limits.tries - fresh, limits.seed)
+    search = Search(*size, fresh, limits.tries - fresh, limits.seed, limits.lengths)
     found = find_worst(policy, search, predictor=predictor, time_limit=time_limit)
     if out is not None:
         from ..formats import write_trace
