@@ -212,8 +212,8 @@ def _request(rng: np.random.Generator, search: Search, prompt: int | None) -> tu
 
     arrival = int(rng.integers(0, search.horizon + 1))
     if search.lengths is not None:
-        prompt, output = search.lengths[rng.integers(len(search.lengths))].tolist()
-        return arrival, prompt, output
+        of = search.lengths[rng.integers(len(search.lengths))]
+        return arrival, int(of[0]), int(of[1])
     prompt = draw(search.capacity - 1) if prompt is None else prompt
     return (
         arrival,
