@@ -34,6 +34,19 @@ def test_every_answer_says_what_it_stands_on(trace):
     )
 
 
+@pytest.mark.parametrize(
+    ("given", "lacks"),
+    [
+        ((), "--blocks or --capacity, or --gpu and --model"),
+        (("--steptime", "linear:0.01:0.001"), "--blocks or --capacity, or --gpu and --model"),
+        (("--capacity", "1000"), "--gpu and --model, or --steptime"),
+    ],
+)
+def test_an_engine_that_is_not_described_says_what_it_lacks(trace, given, lacks):
+    run = plimsoll("run", trace, "--policy", "fcfs", "--host", "serving", *given, rc=2)
+    assert run.stderr == f"plimsoll: the serving host needs {lacks}\n"
+
+
 def test_a_run_has_the_engine_s_own_figures(trace):
     run = told(trace, *ENGINE, "--slo", "ttft<=2,tpot<=0.05")
     assert (run["host"], run["unit"], run["completed"]) == ("serving", "s", 3)

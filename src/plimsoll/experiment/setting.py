@@ -134,7 +134,8 @@ class Setting:
         return {field.name: getattr(self, field.name) for field in fields(Serving) if hasattr(self, field.name)}
 
     def _serving(self, given: dict[str, Any]) -> Serving:
-        if self.blocks is None and (self.gpu is None or self.model is None or self.capacity is not None):
+        named = self.gpu is not None and self.model is not None
+        if self.blocks is None and (self.capacity is not None or (not named and is_named(self.trace))):
             given["blocks"] = capacity_for(self.trace, self.capacity, self.seed) // max(1, self.block_size)
         return Serving(**given)
 

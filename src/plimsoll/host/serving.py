@@ -115,7 +115,7 @@ class Serving:
         if self.blocks is not None:
             return self.blocks
         if self.gpu is None or self.model is None:
-            raise InputError("the serving host needs --blocks, or --gpu and --model")
+            raise InputError("the serving host needs --blocks or --capacity, or --gpu and --model")
         return kv_blocks(
             gpu_named(self.gpu), model_named(self.model).in_dtype(self.dtype), self.tp, self.utilisation,
             self.block_size, bytes_of("--kv-cache-dtype", self.kv_cache_dtype or "bf16"), self.max_num_batched_tokens,
