@@ -42,6 +42,11 @@ def bare(*signature: Any, **options: Any) -> Callable[[Callable[..., Any]], Any]
     return njit(*signature, _nrt=False, **options)
 
 
+def inlined(*signature: Any, **options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """``bare``, compiled into every caller: as an argument, a state or a view is a hundred words to push, each time."""
+    return bare(*signature, forceinline=True, **options)
+
+
 def late(decorate: Callable[[Callable[..., Any]], Any]) -> Callable[[Callable[..., Any]], Any]:
     """Compile when the function is first called rather than when its module is imported: ``@late(njit(signature))``."""
 

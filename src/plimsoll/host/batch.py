@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..jit import bare
+from ..jit import bare, inlined
 from ..policy.view import History, View
 
 ABSENT = -(1 << 60)
@@ -68,7 +68,7 @@ class State(NamedTuple):
     dice: Any  # (6,)
 
 
-@bare()
+@inlined()
 def look(state: State) -> View:
     """What the policy sees at this epoch."""
     c, capacity = state.clock[0], state.capacity
@@ -79,7 +79,7 @@ def look(state: State) -> View:
     )  # fmt: skip
 
 
-@bare()
+@inlined()
 def past(state: State) -> History:
     """What the predictor sees at this epoch."""
     c = state.clock[0]
@@ -88,7 +88,7 @@ def past(state: State) -> History:
     )  # fmt: skip
 
 
-@bare()
+@inlined()
 def insert(state: State, i: int, end: int, due: int) -> None:
     """Request i runs from this epoch on, until ``due``; it is predicted to finish at ``end``."""
     c, running = state.clock[0], state.running
@@ -108,7 +108,7 @@ def insert(state: State, i: int, end: int, due: int) -> None:
     c.due = min(c.due, due)
 
 
-@bare()
+@inlined()
 def take_due(state: State) -> int:
     """Move the ids of the running requests that leave at this epoch to ``out``; return their count.
 

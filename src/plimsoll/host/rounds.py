@@ -12,7 +12,7 @@ from typing import Any
 
 from numba import from_dtype, types
 
-from ..jit import bare, late
+from ..jit import bare, inlined, late
 from ..policy.protocol import CHANGE, RERANK, SKIP, START, function_types
 from ..policy.view import BATCH, FLOATS, INT, INTS, REQUESTS, TABLE, View
 from .batch import CLOCK, State, insert, look, past, take, take_due
@@ -37,7 +37,7 @@ STATE = types.NamedTuple(
 )
 
 
-@bare()
+@inlined()
 def rejoin(rank: Any, state: State, i: int) -> None:
     """Put an evicted request back into the queue; its attempt taught that its output is longer than it got."""
     c, r = state.clock[0], state.requests[i]
@@ -57,7 +57,7 @@ def rejoin(rank: Any, state: State, i: int) -> None:
     push(state.waiting, rank(look(state), state.p, i), i)
 
 
-@bare()
+@inlined()
 def leave(rank: Any, learn: Any, state: State) -> None:
     """Completions free their memory; requests at their limit go back to the queue."""
     c, before = state.clock[0], state.clock[0].logged
@@ -77,7 +77,7 @@ def leave(rank: Any, learn: Any, state: State) -> None:
     c.changed = left > 0
 
 
-@bare()
+@inlined()
 def arrive(rank: Any, predict: Any, state: State) -> None:
     """Requests that have come join the queue."""
     c, requests = state.clock[0], state.requests
@@ -136,7 +136,7 @@ def rank_again(rank: Any, state: State) -> None:
     arrange(queue)
 
 
-@bare()
+@inlined()
 def unqueue(queue: Any, skipped: int, skip: bool) -> None:
     """Take the head out; ``skipped`` entries, and then the head if ``skip``, are kept behind the queue's end."""
     key, last = queue[1].key, queue[0].id
@@ -147,7 +147,7 @@ def unqueue(queue: Any, skipped: int, skip: bool) -> None:
         queue[last + skipped].id = i
 
 
-@bare()
+@inlined()
 def start_some(rank: Any, admit: Any, limit: Any, state: State) -> None:
     """Ask for the head of the queue, and go on while the policy starts it."""
     c, queue = state.clock[0], state.waiting
@@ -186,7 +186,7 @@ def start_some(rank: Any, admit: Any, limit: Any, state: State) -> None:
         c.head, c.retry = queue[1].id, c.now + 1
 
 
-@bare()
+@inlined()
 def start(limit: Any, view: View, state: State, i: int) -> None:
     """Request i runs from this epoch on."""
     c, r = state.clock[0], state.requests[i]
@@ -201,7 +201,7 @@ def start(limit: Any, view: View, state: State, i: int) -> None:
         state.times[i, 1] = c.now + 1 + state.prefill
 
 
-@bare()
+@inlined()
 def next_epoch(wake: Any, state: State) -> int:
     """The next epoch at which something happens or the policy wants to be asked."""
     c = state.clock[0]

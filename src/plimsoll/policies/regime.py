@@ -11,6 +11,7 @@ import numpy.typing as npt
 from ..jit import njit
 from ..policy import CHANGE, START, Plan, View
 from ..policy.pipeline import paced, phase_slice, phase_table, pipeline_width
+from ..policy.share import joins
 from .geometric import all_at_once
 
 _WIDTH, _GRANTED = 0, 1  # columns of Rect
@@ -49,14 +50,14 @@ class Rect(NamedTuple):
 
     def plan(self, requests: Any, capacity: int, rng: np.random.Generator) -> Plan:
         wide = widths(requests["prompt"], capacity, self.cutoff, self.longest)
-        return Plan(np.column_stack([wide, np.zeros(len(wide))]))
+        return Plan(np.column_stack([wide, np.zeros(len(wide))]), phase_table([]))
 
     def rank(self, view: View, i: int) -> float:
         outgrown(view, i)
         return view.columns[i, _WIDTH] * 2.0 ** view.requests[i].evictions
 
     def admit(self, view: View, i: int) -> int:
-        return START if width_in_use(view) + view.columns[i, _WIDTH] <= view.capacity else CHANGE
+        return START if joins(view, i, _WIDTH) else CHANGE
 
     def limit(self, view: View, i: int) -> int:
         return granted(view, i, view.requests[i].evictions)
@@ -102,15 +103,6 @@ def response_phases(capacity: int, growth: float) -> list[tuple[int, int, int]]:
         if not found or cap > found[-1][0]:
             found.append((cap, proxy, int(pipeline_width(proxy, cap, capacity))))
     return found
-
-
-@njit()
-def width_in_use(view: View) -> float:
-    """Σ widths of the running requests, tokens."""
-    total = 0.0
-    for r in view.running:
-        total += view.columns[r.id, _WIDTH]
-    return total
 
 
 @njit()

@@ -19,6 +19,7 @@ from ..policy.relay import (
     stage_began,
     take_turn,
 )
+from ..policy.share import joins
 from .geometric import all_at_once
 from .regime import response_phases, widths
 
@@ -114,8 +115,7 @@ class RectMix(NamedTuple):
         on = take_turn(view, 2)
         if fresh_turn(view):
             return RERANK
-        fits = view.columns[i, _BRANCH] == on and used(view, _WIDTH) + view.columns[i, _WIDTH] <= view.capacity
-        return START if fits else rest_of_turn(view)
+        return START if view.columns[i, _BRANCH] == on and joins(view, i, _WIDTH) else rest_of_turn(view)
 
     def limit(self, view: View, i: int) -> int:
         return rect_limit(view, i, int(view.columns[i, _WIDTH]) - view.requests[i].prompt)
@@ -149,8 +149,8 @@ class ClairvoyantMix(NamedTuple):
         on = take_turn(view, 2)
         if fresh_turn(view):
             return RERANK
-        fits = view.columns[i, _BRANCH] == on and used(view, _WIDTH) + view.columns[i, _WIDTH] <= view.capacity
-        return START if fits and view.requests[i].prompt <= view.free else rest_of_turn(view)
+        fits = view.columns[i, _BRANCH] == on and view.requests[i].prompt <= view.free and joins(view, i, _WIDTH)
+        return START if fits else rest_of_turn(view)
 
     def limit(self, view: View, i: int) -> int:
         return rest_of_turn(view)
@@ -167,15 +167,6 @@ def _branches(requests: Any, capacity: int) -> Plan:
         np.column_stack([none, none - 1, wide, branch, first, none]),
         phase_table([(cap, par) for cap, _, par in phases]),
     )
-
-
-@njit()
-def used(view: View, column: int) -> float:
-    """Σ of a column over the running requests."""
-    total = 0.0
-    for r in view.running:
-        total += view.columns[r.id, column]
-    return total
 
 
 @njit()
@@ -209,8 +200,7 @@ def route_admit(view: View, i: int, idle: bool) -> int:
         return rest_of_turn(view)
     if on == _ANSWERS:
         return min(paced(view, int(view.columns[i, _FIRST]) + attempts(view, i)), rest_of_turn(view))
-    fits = used(view, _WIDTH) + view.columns[i, _WIDTH] <= view.capacity
-    return START if fits else rest_of_turn(view)
+    return START if joins(view, i, _WIDTH) else rest_of_turn(view)
 
 
 @njit()
