@@ -40,9 +40,20 @@ CLOCK = np.dtype(
     align=True,
 )
 
+COURSE = np.dtype(
+    [
+        ("output", np.int64),  # tokens: the truth, which stays out of every view
+        ("start", np.int64),  # the last one; −1 where never, as the next two
+        ("first_token", np.int64),
+        ("finish", np.int64),
+        ("reached", np.int64),  # tokens of the longest attempt that ended in an eviction
+    ],
+    align=True,
+)
+
 
 class State(NamedTuple):
-    """All that a run works on. ``output`` is the truth and stays out of every view."""
+    """All that a run works on."""
 
     capacity: int  # M, tokens
     own: int  # bits of the hooks that the policy or the predictor brings itself
@@ -50,9 +61,7 @@ class State(NamedTuple):
     prefill: int  # steps of a prefill that charge the prompt and make no token: 0 or 1
     clock: Any  # (1,) of CLOCK
     requests: Any  # (n,) of REQUEST
-    output: Any  # (n,) tokens
-    times: Any  # (n, 3) last start, first token, finish; −1 where never
-    reached: Any  # (n,) tokens of the longest attempt that ended in an eviction
+    course: Any  # (n,) of COURSE: side by side what is asked for together, because a cache holds few of many requests
     waiting: Any  # (n + 1,) the queue, see host.queue
     log: Any  # (room, 4) id, start, stop and the tokens kept before, of each attempt that ended in an eviction
     running: Any  # (room,) of RUNNING, the first k in use, by ascending predicted end

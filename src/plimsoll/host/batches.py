@@ -45,9 +45,9 @@ def shift(state: State, x: int, steps: int) -> None:
     r.end += steps
     state.due[x] += steps
     c.held -= steps
-    if state.times[r.id, 1] > c.now:
-        state.times[r.id, 1] += steps
-    state.times[r.id, 0] += steps
+    if state.course[r.id].first_token > c.now:
+        state.course[r.id].first_token += steps
+    state.course[r.id].start += steps
 
 
 @bare()
@@ -134,7 +134,7 @@ def run(
     rank, admit, evict, limit, select, wake, predict, learn, state, paused, first, spans,
     law, max_steps, progress
 ):  # fmt: skip
-    """Schedule every request; ``state.times`` (in steps), ``state.log`` and ``state.clock`` hold the outcome.
+    """Schedule every request; ``state.course`` (in steps), ``state.log`` and ``state.clock`` hold the outcome.
 
     Ends LOG_FULL where the next event may need more room in the log or in ``spans``, and can go on from there.
 

@@ -17,7 +17,7 @@ from ..policy.view import RUNNING, records
 from ..progress import Progress, call
 from ..trace import Floats, Ints, Trace
 from . import rounds as loop
-from .batch import CLOCK, FOREVER, State
+from .batch import CLOCK, COURSE, FOREVER, State
 from .prepare import Prepared, prepare
 from .queue import empty
 from .result import Result
@@ -89,7 +89,8 @@ class Rounds:
     def _result(self, trace: Trace, ready: Prepared, state: State, wall_s: float) -> Result:
         clock, requests = state.clock[0], ready.requests
         back = np.argsort(ready.order, kind="mergesort")
-        start, first_token, finish = np.where(state.times >= 0, state.times, np.nan)[back].T
+        times = (state.course[name][back] for name in ("start", "first_token", "finish"))
+        start, first_token, finish = (np.where(column >= 0, column, np.nan) for column in times)
         columns = (np.array(requests[name])[back] for name in ("arrival", "predicted", "evictions"))
         arrival, predicted, evictions = columns
         length = max(1.0, clock.now - requests["arrival"][0])
@@ -114,9 +115,10 @@ def first_state(
     clock = records(1, CLOCK)
     clock.time = ready.requests["arrival"][0]
     clock.due, clock.head = FOREVER, -1
+    course = records(n, COURSE)
+    course.output, course.start, course.first_token, course.finish = ready.output, -1, -1, -1
     return State(
-        capacity, own, bool(getattr(policy, "recompute", False)), prefill, clock, ready.requests, ready.output,
-        np.full((n, 3), -1, np.int64), np.zeros(n, np.int64), empty(n), np.empty((room, 4), np.int64),
+        capacity, own, bool(getattr(policy, "recompute", False)), prefill, clock, ready.requests, course, empty(n), np.empty((room, 4), np.int64),
         records(room, RUNNING), due, out, ready.survival, parameters(policy),
         *ready.plan, ready.predictor_parameters, ready.facts, ready.notes, new_dice(seed),
     )  # fmt: skip
@@ -130,10 +132,11 @@ def more_log(state: State) -> State:
 
 def attempts(state: State, order: Ints) -> Ints:
     """Every attempt that ended, shape (a, 4): first those that ended in an eviction, then the others by id."""
-    done = np.flatnonzero(state.times[:, 2] >= 0)
+    course = state.course
+    done = np.flatnonzero(course["finish"] >= 0)
     last = np.empty((len(done), 4), np.int64)
     last[:, 0], last[:, 3] = done, state.requests["generated"][done]
-    last[:, 1:3] = state.times[done][:, ::2]
+    last[:, 1], last[:, 2] = course["start"][done], course["finish"][done]
     log = np.concatenate([state.log[: state.clock[0].logged], last])
     log[:, 0] = order[log[:, 0]]
     return log

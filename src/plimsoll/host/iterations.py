@@ -94,7 +94,7 @@ class Iterations:
         began, ended = spans[: clock.now + 1].T
         back = np.argsort(ready.order, kind="mergesort")
         started = _at(began, np.where(first >= 0, first + 1, -1))[back]
-        first_token, finish = _at(ended, state.times[:, 1])[back], _at(ended, state.times[:, 2])[back]
+        first_token, finish = _at(ended, state.course["first_token"])[back], _at(ended, state.course["finish"])[back]
         length = max(float(ended[-1] - requests["arrival"][0]), 1e-300)
         return Result(
             self.unit, trace.arrival, started, first_token, finish, trace.prompt, trace.output,

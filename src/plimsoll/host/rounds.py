@@ -15,7 +15,7 @@ from numba import from_dtype, types
 from ..jit import bare, inlined, late
 from ..policy.protocol import CHANGE, RERANK, SKIP, START, function_types
 from ..policy.view import BATCH, FLOATS, INT, INTS, REQUESTS, TABLE, View
-from .batch import CLOCK, State, insert, look, past, take, take_due
+from .batch import CLOCK, COURSE, State, insert, look, past, take, take_due
 from .queue import ENTRY, arrange, pop, push
 
 OK, STUCK, CHURN, LATE, OVERFULL, NOT_RUNNING, NAN, STOPPED, LOG_FULL = range(9)
@@ -25,12 +25,13 @@ ROUNDS_OF_KILLS = 100  # so often may all be taken back besides: some policies b
 _TURNS = 1_000  # new orders of the queue in a row, after which nobody starts before something changes
 
 _HOOKS = function_types("rank", "admit", "evict", "limit", "wake", "predict", "learn")
-_TIMES = types.Array(INT, 2, "C")
+_COURSES = types.Array(from_dtype(COURSE), 1, "C")
+_LOG = types.Array(INT, 2, "C")
 _QUEUE = types.Array(from_dtype(ENTRY), 1, "C")
 _CLOCKS = types.Array(from_dtype(CLOCK), 1, "C")
 STATE = types.NamedTuple(
     (
-        *(INT, INT, types.boolean, INT, _CLOCKS, REQUESTS, INTS, _TIMES, INTS, _QUEUE, _TIMES, BATCH, INTS, INTS),
+        *(INT, INT, types.boolean, INT, _CLOCKS, REQUESTS, _COURSES, _QUEUE, _LOG, BATCH, INTS, INTS),
         *(TABLE, FLOATS, TABLE, FLOATS, FLOATS, TABLE, FLOATS, INTS),
     ),
     State,
@@ -41,13 +42,13 @@ STATE = types.NamedTuple(
 def rejoin(rank: Any, state: State, i: int) -> None:
     """Put an evicted request back into the queue; its attempt taught that its output is longer than it got."""
     c, r = state.clock[0], state.requests[i]
-    started = state.times[i, 0]
+    started = state.course[i].start
     line = state.log[c.logged]
     line[0], line[1], line[2], line[3] = i, started, c.now, r.generated
     c.logged += 1
     tokens = max(r.generated, r.generated + c.now - started - state.prefill)
-    if tokens > state.reached[i]:
-        state.reached[i] = tokens
+    if tokens > state.course[i].reached:
+        state.course[i].reached = tokens
         c.churn = c.kills = 0
     r.predicted = max(r.predicted, tokens + 1.0)
     r.lower = max(r.lower, tokens + 1.0)
@@ -65,12 +66,12 @@ def leave(rank: Any, learn: Any, state: State) -> None:
     for y in range(left):
         i = state.out[y]
         kept = state.requests[i].generated
-        if kept + c.now - state.times[i, 0] - state.prefill >= state.output[i]:
-            state.times[i, 2] = c.now
+        if kept + c.now - state.course[i].start - state.prefill >= state.course[i].output:
+            state.course[i].finish = c.now
             c.done += 1
             c.churn = c.kills = 0
             if state.own & LEARNS:
-                learn(past(state), state.q, i, state.output[i])
+                learn(past(state), state.q, i, state.course[i].output)
         else:
             rejoin(rank, state, i)
     c.kills += c.logged > before
@@ -190,15 +191,15 @@ def start_some(rank: Any, admit: Any, limit: Any, state: State) -> None:
 def start(limit: Any, view: View, state: State, i: int) -> None:
     """Request i runs from this epoch on."""
     c, r = state.clock[0], state.requests[i]
-    tokens = state.output[i] - r.generated
+    tokens = state.course[i].output - r.generated
     if state.own & LIMITS:
         tokens = min(tokens, max(1, limit(view, state.p, i)))
     insert(state, i, c.now + max(1, math.ceil(r.predicted) - r.generated), c.now + tokens)
     r.turn = c.started
     c.started += 1
-    state.times[i, 0] = c.now
+    state.course[i].start = c.now
     if r.generated == 0:
-        state.times[i, 1] = c.now + 1 + state.prefill
+        state.course[i].first_token = c.now + 1 + state.prefill
 
 
 @inlined()
@@ -221,7 +222,7 @@ def next_epoch(wake: Any, state: State) -> int:
 
 @late(bare(types.void(*_HOOKS, STATE, INT, INTS)))
 def run(rank, admit, evict, limit, wake, predict, learn, state, max_rounds, progress):
-    """Schedule every request; ``state.times``, ``state.log`` and ``state.clock`` hold the outcome.
+    """Schedule every request; ``state.course``, ``state.log`` and ``state.clock`` hold the outcome.
 
     Ends LOG_FULL where the next event may need more room in the log, and can go on from there.
 

@@ -12,8 +12,8 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from ..jit import bare
-from ..predict.survival import GRID, POINTS, alive, cell
+from ..jit import bare, inlined
+from ..predict.survival import GRID, POINTS, between, cell
 from .law import LEAST, scale
 from .view import View
 
@@ -23,15 +23,15 @@ MEAN, VARIANCE, MOST, ALIVE, FORECAST = range(0, 5 * HORIZONS, HORIZONS)
 Forecast = npt.NDArray[np.float64]
 
 
-@bare()
+@inlined()
 def add(forecast: Forecast, view: View, i: int, held: int) -> None:
     """Add request i, which holds ``held`` tokens (prompt and generated), to ``forecast``, shape (FORECAST,)."""
     r = view.requests[i]
     curve = view.survival[r.kind]
     tokens = scale(r.scale, r.predicted)
     had = held - r.prompt
-    now = alive(curve, had / tokens)
     j = cell(had / tokens)
+    now = between(curve, j, had / tokens)
     ahead = 1
     for y in range(HORIZONS):
         p = 1.0
@@ -39,13 +39,10 @@ def add(forecast: Forecast, view: View, i: int, held: int) -> None:
             ratio = (had + ahead - 1) / tokens
             while j + 1 < POINTS and GRID[j + 1] <= ratio:
                 j += 1
-            p = curve[j]
-            if j + 1 < POINTS:
-                p += (ratio - GRID[j]) / (GRID[j + 1] - GRID[j]) * (curve[j + 1] - p)
-            p /= now
+            p = between(curve, j, ratio) / now
         elif y > 0:  # it has outlived its law: the longer it has lived, the longer it will
             p = (had + 1.0) / (had + ahead)
-        size = float((held + ahead + view.block - 1) // view.block * view.block)
+        size = math.floor((held + ahead + view.block - 1) / view.block) * float(view.block)
         forecast[MEAN + y] += p * size
         forecast[VARIANCE + y] += p * (1.0 - p) * size * size
         forecast[MOST + y] += size

@@ -52,8 +52,13 @@ def alive(curve: Floats, ratio: float) -> float:
     curve : shape (POINTS,), P(output/predicted > GRID[j]), not increasing.
     ratio : at least 0.
     """
-    j = cell(ratio)
-    if j == POINTS - 1:
+    return between(curve, cell(ratio), ratio)
+
+
+@njit()
+def between(curve: Floats, j: int, ratio: float) -> float:
+    """The curve at a ratio in cell j; where the curve is flat there is nothing to divide."""
+    if j == POINTS - 1 or curve[j + 1] == curve[j]:
         return float(curve[j])
     share = (ratio - GRID[j]) / (GRID[j + 1] - GRID[j])
     return float(curve[j] + share * (curve[j + 1] - curve[j]))
