@@ -118,8 +118,8 @@ def first_state(
     course = records(n, COURSE)
     course.output, course.start, course.first_token, course.finish = ready.output, -1, -1, -1
     return State(
-        capacity, own, bool(getattr(policy, "recompute", False)), prefill, clock, ready.requests, course, empty(n), np.empty((room, 4), np.int64),
-        records(room, RUNNING), due, out, ready.survival, parameters(policy),
+        capacity, own, bool(getattr(policy, "recompute", False)), prefill, clock, ready.requests, course,
+        empty(n), np.empty((room, 4), np.int64), records(room, RUNNING), due, out, ready.survival, parameters(policy),
         *ready.plan, ready.predictor_parameters, ready.facts, ready.notes, new_dice(seed),
     )  # fmt: skip
 

@@ -16,6 +16,7 @@ from ..jit import bare, inlined, late
 from ..policy.protocol import CHANGE, RERANK, SKIP, START, function_types
 from ..policy.view import BATCH, FLOATS, INT, INTS, REQUESTS, TABLE, View
 from .batch import CLOCK, COURSE, State, insert, look, past, take, take_due
+from .prefetch import prefetch
 from .queue import ENTRY, arrange, pop, push
 
 OK, STUCK, CHURN, LATE, OVERFULL, NOT_RUNNING, NAN, STOPPED, LOG_FULL = range(9)
@@ -149,6 +150,14 @@ def unqueue(queue: Any, skipped: int, skip: bool) -> None:
 
 
 @inlined()
+def expect(state: State, i: int) -> None:
+    """Request i is about to be looked at."""
+    prefetch(state.requests, i)
+    prefetch(state.course, i)
+    prefetch(state.columns, i)
+
+
+@inlined()
 def start_some(rank: Any, admit: Any, limit: Any, state: State) -> None:
     """Ask for the head of the queue, and go on while the policy starts it."""
     c, queue = state.clock[0], state.waiting
@@ -179,6 +188,7 @@ def start_some(rank: Any, admit: Any, limit: Any, state: State) -> None:
             c.status, c.fault = OVERFULL, i
             return
         unqueue(queue, skipped, False)
+        expect(state, queue[1].id)
         start(limit, view, state, i)
     if skipped > 0:
         for _ in range(skipped):

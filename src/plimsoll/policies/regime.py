@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ..jit import njit
 from ..policy import CHANGE, START, Plan, View
 from ..policy.pipeline import paced, phase_slice, phase_table, pipeline_width
-from ..policy.share import joins
+from ..policy.width import joins
 from .geometric import all_at_once
 
 _WIDTH, _GRANTED = 0, 1  # columns of Rect

@@ -19,7 +19,7 @@ from ..policy.relay import (
     stage_began,
     take_turn,
 )
-from ..policy.share import joins
+from ..policy.width import joins
 from .geometric import all_at_once
 from .regime import response_phases, widths
 
