@@ -16,16 +16,7 @@ def prefetch(array: Any, at: int) -> None:
     """Ask for the line of cache that row ``at`` of an array begins in; nothing happens where there is no such row."""
 
 
-@overload(prefetch)
-def _compiled(array: Any, at: Any) -> Any:
-    def ask(array: Any, at: Any) -> None:
-        _ask(array, at)
-
-    return ask
-
-
-@intrinsic
-def _ask(context: Any, array: Any, at: Any) -> Any:
+def _typed(context: Any, array: Any, at: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         kind, word = signature.args[0], ir.IntType(32)
         struct = context.make_array(kind)(context, builder, arguments[0])
@@ -37,3 +28,14 @@ def _ask(context: Any, array: Any, at: Any) -> Any:
         return context.get_dummy_value()
 
     return types.none(array, at), generate
+
+
+_ask: Any = intrinsic(_typed)
+
+
+@overload(prefetch)
+def _compiled(array: Any, at: Any) -> Any:
+    def ask(array: Any, at: Any) -> None:
+        _ask(array, at)
+
+    return ask
