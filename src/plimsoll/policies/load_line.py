@@ -36,8 +36,8 @@ WINDOW = 32  # steps
 FORGET = 0.99  # per window or eviction
 RECENT = 500  # arrivals
 PRIOR = 0.005  # steps to recompute a token, until measured: about a GPU's bytes/s over its FLOP/s
-OVERTAKEN = 7.0  # volumes of its own for whose service a request stands back, at most
-TAIL = 0.02  # share of the requests that may stand back by the whole queue; a larger share by less of it
+TAIL = 0.01  # share of the requests, the largest, that stand back: those which a 99th percentile leaves out
+FAR = 2.0  # waiting volumes by which they do
 
 
 class LoadLine(NamedTuple):
@@ -145,9 +145,8 @@ class LoadLine(NamedTuple):
 def slack(view: View, size: float) -> float:
     """How far behind its arrival a request of this expected volume stands, in the host's time.
 
-    Back in proportion to its volume, so that the few that are worth a hundred others wait, but no further than the
-    present wait times TAIL over the share of the requests that are as large: where hardly anybody waits, in order of
-    arrival. Below the mean, forward by the logarithm times the present wait, so that small ones pass a queue however
+    Back by FAR present waits for the largest requests, a share of TAIL of them; where hardly anybody waits, in order
+    of arrival. Below the mean, forward by the logarithm times the present wait, so that small ones pass a queue however
     long it is. A place never moves: a later arrival comes before this request only if its slack is smaller by more
     than the time between them.
     """
@@ -155,7 +154,7 @@ def slack(view: View, size: float) -> float:
     memory[SEEN] += 1.0
     weight = 1.0 / min(memory[SEEN], RECENT)
     memory[SIZE] += (size - memory[SIZE]) * weight
-    back = min(OVERTAKEN * size, memory[BACKLOG] * TAIL / as_large(memory, size, weight))
+    back = FAR * memory[BACKLOG] if as_large(memory, size, weight) < TAIL else 0.0
     return pace(view) * (back + memory[BACKLOG] * min(0.0, math.log(size / memory[SIZE])))
 
 
