@@ -1,6 +1,6 @@
 """load-line against every published policy and the watermark, where memory binds.
 
-    python benchmarks/load_line.py [--quick | --wide] [--host serving|rounds] [--loads 1.1,1.3] [--seeds 2]
+    python benchmarks/load_line.py [--quick | --wide | --every] [--host serving|rounds] [--loads 1.1,1.3] [--seeds 2]
                                    [--requests 3000] [--workloads azure-conv,…] [--predictors law,lognormal:0.5,exact]
 
 Serving host: Llama-2-70B on two A100, 3,328 blocks of 16 tokens, 128 sequences, 2,048 tokens a step. Load 1 is the rate
@@ -9,6 +9,7 @@ lengths are known. Requests that cannot fit are left out; arrivals are Poisson. 
 to stock first come, first served on the same requests, averaged over seeds, then the recomputed or lost share of all
 tokens. Policies that lose are printed like those that win. ``--wide`` prints a line per workload and load instead, of
 all built-in workloads: the best watermark of 1, 2 and 5 %, then load-line, svf and mc-sf under each predictor.
+``--every`` sets load-line beside each published policy for requests that arrive over time, over the same lines.
 """
 
 from __future__ import annotations
@@ -40,6 +41,9 @@ TOLD = (  # they believe the predicted length
 )  # fmt: skip
 WIDE = ("load-line", "svf", "mc-sf")
 WATERMARKS = BLIND[:3]
+UNTOLD = ("alpha-protection", "alpha-beta", "vtc", "rect", "route-online:idle=1")  # no prediction, whatever is at hand
+BELIEVE = ("fcfs-reserve", "mc-benchmark", "sjf", "ljf", "mc-sf", "flow-control", "svf", "svf:engine=1")
+BETWEEN = ("a-max", "a-min")  # of an interval
 BLOCKS, BLOCK = 3328, 16
 
 
@@ -112,11 +116,15 @@ def table(options: argparse.Namespace, workload: str, load: float) -> None:
         print(f"  {policy:22} {predictor:14} {cell}", flush=True)
 
 
-def against_stock(options: argparse.Namespace, workload: str, load: float) -> dict[tuple[str, str], np.ndarray]:
-    """Mean and p99 relative to stock, averaged over seeds, of each (policy, predictor) of the wide table."""
+Pairs = list[tuple[str, str]]  # of policy and predictor
+
+
+def against_stock(
+    options: argparse.Namespace, workload: str, load: float, pairs: Pairs
+) -> dict[tuple[str, str], np.ndarray]:
+    """Mean and p99 relative to stock, averaged over seeds, of each (policy, predictor)."""
     traces = [at_load(options.host, workload, load, options.requests, seed) for seed in range(options.seeds)]
     stock = [measured(options.host, trace, STOCK, "law", seed)[:2] for seed, trace in enumerate(traces)]
-    pairs = [*((policy, "law") for policy in WATERMARKS), *((p, b) for b in options.predictors for p in WIDE)]
     return {
         (policy, predictor): np.mean(
             [
@@ -134,9 +142,10 @@ def wide(options: argparse.Namespace) -> None:
     cells = [f"{policy} {predictor}" for predictor in options.predictors for policy in WIDE]
     print(f"{'':12} load  {'watermark':>12}  " + "  ".join(f"{cell:>12}" for cell in cells))
     lines: list[tuple[np.ndarray, list[np.ndarray]]] = []
+    pairs = [*((policy, "law") for policy in WATERMARKS), *((p, b) for b in options.predictors for p in WIDE)]
     for workload in options.workloads:
         for load in options.loads:
-            found = against_stock(options, workload, load)
+            found = against_stock(options, workload, load, pairs)
             best = min((found[policy, "law"] for policy in WATERMARKS), key=lambda ratio: float(ratio[0]))
             row = [found[policy, predictor] for predictor in options.predictors for policy in WIDE]
             told = [f"{mean:.2f}/{p99:.2f}" for mean, p99 in (best, *row)]
@@ -157,6 +166,30 @@ def wide(options: argparse.Namespace) -> None:
             f"load-line {predictor}: {ours[:, 0].mean():.2f}/{ours[:, 1].mean():.2f}; mean above stock in {above[0]}, "
             f"p99 in {above[1]}; mean above the best watermark in {int((ours[:, 0] > best[:, 0] + 0.005).sum())}"
         )
+
+
+def every(options: argparse.Namespace) -> None:
+    """Print a line per published policy and predictor: its mean and p99, load-line's, and how often it has the less."""
+    pairs = [(policy, "law") for policy in UNTOLD]
+    pairs += [(policy, predictor) for predictor in options.predictors for policy in BELIEVE]
+    pairs += [(policy, "interval:0.5") for policy in BETWEEN]
+    beside = [("load-line", predictor) for predictor in dict.fromkeys(predictor for _, predictor in pairs)]
+    lines = [
+        against_stock(options, workload, load, pairs + beside)
+        for workload in options.workloads
+        for load in options.loads
+    ]
+    print(f"| policy | told | mean/p99 | load-line | of {len(lines)}: less mean | less p99 | both |")
+    print(7 * "|---" + "|")
+    for policy, predictor in pairs:
+        its = np.array([line[policy, predictor] for line in lines])
+        ours = np.array([line["load-line", predictor] for line in lines])
+        less = its < ours - 0.005  # never where a run did not end
+        both = less.any(axis=1) & (its <= ours + 0.005).all(axis=1)
+        ended = np.isfinite(its[:, 0])
+        cells = [f"{mean:.2f}/{p99:.2f}" for mean, p99 in (its[ended].mean(axis=0), ours[ended].mean(axis=0))]
+        cells[0] += "" if ended.all() else f", {(~ended).sum()} did not end"
+        print(" | ".join([f"| {policy}", predictor, *cells, *map(str, [*less.sum(axis=0), both.sum()])]) + " |")
 
 
 def cost(running: int = 256, rounds_of: int = 2000) -> None:
@@ -190,6 +223,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="load-line against every published policy and the watermark")
     parser.add_argument("--quick", action="store_true", help="one load, one seed, 1,500 requests")
     parser.add_argument("--wide", action="store_true", help="a line per workload and load, all built-in workloads")
+    parser.add_argument("--every", action="store_true", help="beside each published policy, all built-in workloads")
     parser.add_argument("--host", choices=("serving", "rounds"), default="serving")
     parser.add_argument("--workloads", type=lambda text: split(text, ","), default=None)
     parser.add_argument("--loads", type=lambda text: [float(x) for x in split(text, ",")], default=[0.8, 1.1, 1.3, 1.5])
@@ -202,9 +236,11 @@ def main() -> None:
         return cost()
     if options.quick:
         options.loads, options.seeds, options.requests = [1.1], 1, 1500
-    options.workloads = options.workloads or ([*DRAWN] if options.wide else [*WORKLOADS])
+    options.workloads = options.workloads or ([*DRAWN] if options.wide or options.every else [*WORKLOADS])
     if options.wide:
         return wide(options)
+    if options.every:
+        return every(options)
     for workload in options.workloads:
         for load in options.loads:
             table(options, workload, load)
