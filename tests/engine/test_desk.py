@@ -16,8 +16,12 @@ from plimsoll.policies.load_line import BACKLOG
 from plimsoll.policies.shortest import McSf
 from plimsoll.policies.volume import Svf
 from plimsoll.policy import START, View
+from plimsoll.policy.view import History
+from plimsoll.predict.belief import Belief, one_kind
 from plimsoll.predict.law import Law
 from plimsoll.predict.online import Online
+from plimsoll.predict.survival import step
+from plimsoll.trace import Trace
 
 
 def test_volume_of_a_hint_decides_the_rank() -> None:
@@ -109,6 +113,20 @@ def test_prompts_are_told_apart_once_they_have_been_seen() -> None:
             desk.finish(slot, output)
     told = [float(desk.requests[desk.add(30, 0.0, 4000, ids=ids)].predicted) for ids in (short, long)]
     assert told[0] < 50 < told[1]
+
+
+def test_a_predictor_without_columns_of_its_own_is_asked_for_a_plan() -> None:
+    class Plain(NamedTuple):
+        """Knows a request by what its plan keeps of it: twice the prompt."""
+
+        def plan(self, trace: Trace, rng: np.random.Generator) -> Belief:
+            return one_kind(np.ones(len(trace), np.int64), step())._replace(columns=2.0 * trace.prompt[:, None])
+
+        def predict(self, history: History, i: int) -> None:
+            history.requests[i].predicted = history.columns[i, 0]
+
+    desk = Desk(Svf(), Plain(), capacity=1000, block=16, compiled=False)
+    assert [desk.requests[desk.add(prompt, 0.0, 4000)].predicted for prompt in (30, 7)] == [60, 14]
 
 
 def test_prompts_that_cannot_be_seen_are_not_one_prompt_that_comes_again() -> None:

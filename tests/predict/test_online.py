@@ -13,7 +13,6 @@ from plimsoll.policy.protocol import ask, parameters
 from plimsoll.policy.view import REQUEST, RUNNING, History, records
 from plimsoll.predict import Law, Online
 from plimsoll.predict.law import SCALE
-from plimsoll.predict.online import columns
 from plimsoll.predict.replay import fresh, load_state, replay, save_state
 from plimsoll.predict.survival import GRID, alive
 
@@ -165,7 +164,7 @@ def test_a_request_that_it_was_not_asked_about_does_not_bend_the_law() -> None:
     state = fresh(predictor)
     before = state.survival.copy()
     requests = records(3, REQUEST)
-    history = History(0.0, 0, requests, records(0, RUNNING), state.survival, columns(trace), state.memory)
+    history = History(0.0, 0, requests, records(0, RUNNING), state.survival, predictor.columns(trace), state.memory)
     ask(predictor, "learn")(history, parameters(predictor), 0, 100_000)
     assert np.array_equal(state.survival, before)
     ask(predictor, "predict")(history, parameters(predictor), 1)

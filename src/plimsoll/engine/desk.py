@@ -80,19 +80,20 @@ class Desk:
     def _lay_out(self, policy: Any, predictor: Any, seed: int) -> None:
         rng = np.random.default_rng(seed)
         one = _alone(1, [1])  # what a predictor plans for: nothing is known yet
-        belief = predictor.plan(one, rng) if predictor else one_kind(one.output, certain())
-        self._predictor, self._rng = predictor, rng
+        plan: Any = getattr(predictor, "plan", None)
+        belief = plan(one, rng) if plan else one_kind(one.output, certain())
+        self._own = getattr(predictor, "columns", lambda trace: plan(trace, rng).columns)
         self._survival = np.ascontiguousarray(np.vstack([belief.survival, certain()]), np.float64)
         self._certain = len(self._survival) - 1
-        self._constant = float(belief.predicted[0]) if predictor else math.inf
+        self._constant = float(belief.predicted[0]) if plan else math.inf
         facts = np.zeros((0, 1)) if belief.columns is None else belief.columns
         self._facts = np.zeros((_ROOM if len(facts) else 0, facts.shape[1]))
         self._notes = np.zeros(1) if belief.memory is None else np.array(belief.memory, np.float64)
         self.requests, self._free = records(_ROOM, REQUEST), list(range(_ROOM - 1, -1, -1))
         self.running, self.k = records(_ROOM, RUNNING), 0
         self._expose()
-        plan = as_engine(policy, self.capacity)
-        self._row, self._memory = plan.columns[:1], np.ascontiguousarray(plan.memory, np.float64)
+        kept = as_engine(policy, self.capacity)
+        self._row, self._memory = kept.columns[:1], np.ascontiguousarray(kept.memory, np.float64)
         self._columns = np.repeat(self._row, _ROOM, axis=0)
         self._dice = new_dice(seed)
         self._turn = 0
@@ -143,7 +144,7 @@ class Desk:
         r.generated = r.evictions = r.turn = r.kind = 0
         r.scale = 0.0
         if len(self._facts):
-            self._facts[i] = self._predictor.plan(_alone(prompt, ids), self._rng).columns[0]
+            self._facts[i] = self._own(_alone(prompt, ids))[0]
         if len(self._row):
             self._columns[i] = self._row[0]
         r.predicted, r.lower, r.upper = min(self._constant, most), 1.0, float(most)

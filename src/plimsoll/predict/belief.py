@@ -22,7 +22,8 @@ class Belief(NamedTuple):
         predictor that learns knows none before the run: 1 and infinity.
     scale : shape (n,), output tokens that ratio 1 of the law stands for, or None when that is ``predicted``. A
         predictor that learns sets it when it predicts: see ``policy.view.REQUEST``.
-    columns : shape (n, c), an online predictor's own columns, one row per request, or None.
+    columns : shape (n, c), an online predictor's own columns, one row per request, or None. An engine, where requests
+        come one by one, asks for them by a method ``columns(trace)`` where there is one, else by ``plan`` each time.
     memory : shape (m,), an online predictor's own memory, or None.
     """
 

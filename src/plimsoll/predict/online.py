@@ -69,9 +69,23 @@ class Online(NamedTuple):
             np.tile(start, (ROWS, 1)),
             np.ones(n),
             np.full(n, np.inf),
-            columns=columns(trace),
+            columns=self.columns(trace),
             memory=memory,
         )
+
+    def columns(self, trace: Trace) -> Floats:
+        """What is kept of each request, shape (n, c): its prediction, its group, its first n-grams.
+
+        Without a column of prompts there is no place for n-grams.
+        """
+        asked, names = prompts(trace), groups(trace)
+        seen = any(column in trace.more for column in PROMPTS)
+        table = np.full((len(trace), GRAM + (SLOTS if seen else 0)), -1.0)
+        for row, prompt, name in zip(table, asked, names, strict=True):
+            row[SAID], row[GROUP], row[PROMPT] = 0.0, group_code(name), fingerprint(prompt, name)
+            found = first_grams(prompt)
+            row[GRAM : GRAM + len(found)] = found
+        return table
 
     def predict(self, history: History, i: int) -> None:
         """Median, bounds and law from what has finished so far."""
@@ -144,21 +158,6 @@ def count_in(history: History, k: int, ratio: float, half_life: float) -> None:
         renew(history.survival[k], deaths[k], clock[k], reached, start, 1.0)
     else:
         renew(history.survival[k], deaths[k], clock[k], reached, history.survival[KINDS], POOL)
-
-
-def columns(trace: Trace) -> Floats:
-    """What ``Online`` keeps of each request, shape (n, c): its prediction, its group, its first n-grams.
-
-    Without a column of prompts there is no place for n-grams.
-    """
-    asked, names = prompts(trace), groups(trace)
-    seen = any(column in trace.more for column in PROMPTS)
-    table = np.full((len(trace), GRAM + (SLOTS if seen else 0)), -1.0)
-    for row, prompt, name in zip(table, asked, names, strict=True):
-        row[SAID], row[GROUP], row[PROMPT] = 0.0, group_code(name), fingerprint(prompt, name)
-        found = first_grams(prompt)
-        row[GRAM : GRAM + len(found)] = found
-    return table
 
 
 def first_grams(prompt: Any) -> list[int]:
