@@ -57,6 +57,11 @@ def test_a_trace_that_names_clients_gets_their_figures(tmp_path):
     told = json.loads(plimsoll("run", path, "--capacity", 10, "--policy", "fcfs", "--json").stdout)
     assert {client: each["requests"] for client, each in told["clients"].items()} == {"0": 1, "1": 2}
     assert told["clients"]["0"]["p99"] == 5 and told["jain"] == pytest.approx((1 + 2.5) ** 2 / (2 * (1 + 2.5**2)))
+    path.write_text("arrival_s,prompt_tokens,output_tokens,client\n" + "".join(f"0,4,3,{c}\n" for c in (7, *range(12))))
+    lines = plimsoll("run", path, "--capacity", 100, "--policy", "fcfs").stdout.splitlines()
+    (seven,) = (line for line in lines if line.split()[:2] == ["client", "7"])
+    assert "requests 2  completed 2" in seven
+    assert any(line.startswith(" further clients") and "2; --json" in line for line in lines)
 
 
 def test_an_unstable_run_exits_1_and_leaves_null_times(tmp_path):

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 _WIDE = 115  # columns of a terminal that has room for the sparklines
 _PATIENCE_S = 2.0  # a bar is shown for what takes longer
+_CLIENTS = 10  # shown one by one, those with the most requests
 
 
 @contextmanager
@@ -171,16 +172,28 @@ def _number(value: float) -> str:
     return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}" if value < 100 else f"{value:.1f}"
 
 
+def _told(value: Any) -> str:
+    if isinstance(value, dict):
+        return "  ".join(f"{k} {_told(v)}" for k, v in value.items() if v is not None)  # pyright: ignore
+    if isinstance(value, int):
+        return f"{value:,}"
+    return _number(value) if isinstance(value, float) else str(value)
+
+
 def show_run(run: Run, slo: Slo | None = None) -> None:
     """Every figure of one run, a line each, and what of a promise it kept."""
     table = Table(show_header=False, box=None)
-    for name, value in run.to_json().items():
-        if isinstance(value, dict):
-            value = "  ".join(f"{k} {_number(v)}" for k, v in value.items() if v is not None)  # pyright: ignore
-        elif isinstance(value, float):
-            value = _number(value)
-        if value is not None and name != "schema":
-            table.add_row(name, str(value))
+    told = run.to_json()
+    del told["schema"]
+    clients = told.pop("clients", {})
+    for name, value in told.items():
+        if value is not None:
+            table.add_row(name, _told(value))
+    largest = sorted(clients, key=lambda client: -clients[client]["requests"])
+    for client in largest[:_CLIENTS]:
+        table.add_row(f"client {client}", _told(clients[client]))
+    if len(largest) > _CLIENTS:
+        table.add_row("further clients", f"{len(largest) - _CLIENTS:,}; --json has them all")
     out = _console()
     out.print(table)
     if slo is not None:
