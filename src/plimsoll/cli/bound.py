@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from ..bounds.adversary import Search
     from ..bounds.problem import Problem
     from ..bounds.solve import Interval
-    from ..trace import Ints, Trace
+    from ..trace import Trace
 
 app = App(name="bound", help="Certified lower bound on total latency and the best schedule known.")
 Json = Annotated[bool, Parameter(name="--json", negative="")]
@@ -76,14 +77,19 @@ def bound(
     as_json : one JSON object on stdout.
     """
     if worst is not None:
+        if tries < 1:
+            raise InputError(f"--tries must be at least 1, not {tries}")
+        from ..bounds.adversary import Search
+
         size, lengths = 20 if capacity is None else capacity, None
         if trace is not None:
             import numpy as np
 
             found, size = _fitting(trace, capacity, drop_oversize, seed=seed, columns=columns)
             lengths = np.column_stack([found.prompt, found.output])
-        limits = Limits(6 if requests is None else requests, size, horizon, equal_prompts, tries, seed, lengths)
-        _worst(worst, predictor, limits, time_limit, out, as_json)
+        fresh, most = max(1, tries // 5), 6 if requests is None else requests
+        search = Search(most, size, horizon, equal_prompts, fresh, tries - fresh, seed, lengths)
+        _worst(worst, search, predictor, time_limit, out, as_json)
         return
     if trace is None:
         raise InputError("give a trace, or --worst POLICY")
@@ -123,27 +129,9 @@ def _fitting(trace: str, capacity: int | None, drop: bool, *, seed: int, **asked
     return found, limit
 
 
-class Limits(NamedTuple):
-    """Where to search for a worst instance."""
-
-    requests: int
-    capacity: int
-    horizon: int
-    equal_prompts: bool
-    tries: int
-    seed: int
-    lengths: Ints | None
-
-
-def _worst(policy: str, predictor: str, limits: Limits, time_limit: float, out: Path | None, as_json: bool) -> None:
-    from ..bounds.adversary import Search
+def _worst(policy: str, search: Search, predictor: str, time_limit: float, out: Path | None, as_json: bool) -> None:
     from ..bounds.worst import find_worst
 
-    size = (limits.requests, limits.capacity, limits.horizon, limits.equal_prompts)
-    if limits.tries < 1:
-        raise InputError(f"--tries must be at least 1, not {limits.tries}")
-    fresh = max(1, limits.tries // 5)
-    search = Search(*size, fresh, limits.tries - fresh, limits.seed, limits.lengths)
     found = find_worst(policy, search, predictor=predictor, time_limit=time_limit)
     if out is not None:
         from ..formats import write_trace
