@@ -9,7 +9,7 @@ an engine's request is one of the discrete-round model whose prompt is a token s
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -82,7 +82,8 @@ class Desk:
         one = _alone(1, [1])  # what a predictor plans for: nothing is known yet
         plan: Any = getattr(predictor, "plan", None)
         belief = plan(one, rng) if plan else one_kind(one.output, certain())
-        self._own = getattr(predictor, "columns", lambda trace: plan(trace, rng).columns)
+        own: Any = getattr(predictor, "columns", None)  # a parameter of that name is no method
+        self._own: Callable[[Trace], Any] = own if callable(own) else lambda trace: plan(trace, rng).columns
         self._survival = np.ascontiguousarray(np.vstack([belief.survival, certain()]), np.float64)
         self._certain = len(self._survival) - 1
         self._constant = float(belief.predicted[0]) if plan else math.inf

@@ -21,7 +21,6 @@ _GIVEN = re.compile(  # the second form is that of vLLM 0.25
     r"Generated response (\S+?)( \(streaming (?:delta|complete)\))?"
     r"(?: details:|: output: .*,) output_token_ids: (\[[\d, ]*\])"
 )
-_NEEDS = "vLLM's own log needs level DEBUG, both log flags, and for what is not chat vLLM 0.33"
 _KEPT = ("latency_s", "first_byte_s", "wait_s", "preemptions")
 
 
@@ -54,7 +53,8 @@ def read_log(path: Path, prompts: bool = False) -> Trace:
         raise InputError(f"{path}: holds no prompts; only vLLM's own log does")
     rows = _from_json(path, lines) if ours else _from_vllm(lines, prompts)
     if not rows:
-        raise InputError(f"{path}: no finished request; {_NEEDS}")
+        needs = "level DEBUG, both log flags, and for what is not chat vLLM 0.33"
+        raise InputError(f"{path}: no finished request; vLLM's own log needs {needs}")
     return _trace(sorted(rows, key=lambda row: row["arrival_s"]), path.stem)
 
 

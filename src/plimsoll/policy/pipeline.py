@@ -20,7 +20,7 @@ from ..jit import njit
 from .protocol import CHANGE, START
 from .view import View
 
-_PHASE, _BEGAN, _RANK, _TABLE = 0, 1, 2, 10  # places in a policy's memory; 3 to 9 are free for the policy
+_PHASE, _BEGAN, _RANK, _TABLE = 0, 1, 2, 10  # places in a policy's memory; 3 to 6 are the relay's, 7 to 9 the widths'
 
 
 @njit()

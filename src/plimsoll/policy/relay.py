@@ -1,6 +1,6 @@
 """Branches that take turns on one machine, each turn a fresh copy and twice as long as in the stage before.
 
-The current turn lives in a policy's memory, places 3 to 7; ``take_turn`` moves it on. A request's number of
+The current turn lives in a policy's memory, places 3 to 6; ``take_turn`` moves it on. A request's number of
 attempts within a turn lives in two of its columns.
 
 References
