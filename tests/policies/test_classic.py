@@ -195,3 +195,9 @@ def test_ageing_keeps_the_long_request_from_starving():
     never, aged = (play(requests, p, 10) for p in ("svf", "svf:age=5"))
     assert never.start[2] == never.start.max()
     assert aged.start[2] < 20
+
+
+@pytest.mark.parametrize("policy", ["fcfs-reserve", "mc-benchmark", "mc-sf", "svf", "svf:reserve=1", "sjf"])
+def test_a_prediction_above_the_memory_blocks_nobody(policy):
+    trace = Trace.of([(0, 5, 3), (0, 5, 2), (1, 5, 4)])
+    assert simulate(trace, policy, rounds(capacity=10, rounds_per_s=1), "constant:50").completed == 3

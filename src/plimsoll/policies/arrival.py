@@ -30,7 +30,10 @@ class Fcfs(NamedTuple):
 
 
 class FcfsReserve(NamedTuple):
-    """First come, first served, reserving prompt + predicted output for every running request."""
+    """First come, first served, reserving prompt + predicted output for every running request.
+
+    An empty machine always takes the head, else a prediction above M would block for ever.
+    """
 
     uses = "length"
     guarantee = "none"
@@ -40,6 +43,8 @@ class FcfsReserve(NamedTuple):
         return view.requests[i].arrival
 
     def admit(self, view: View, i: int) -> int:
+        if len(view.running) == 0:
+            return START if fits(view, i) else CHANGE
         return reserved_wait(view, i, view.capacity)
 
 
