@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plimsoll import Trace, simulate
+from plimsoll import Trace, serving, simulate
 from plimsoll.bounds.certify import certify
-from plimsoll.errors import InputError
+from plimsoll.errors import InputError, PolicyError
 from plimsoll.host.iterations import Iterations
 from plimsoll.policies.nested import NestedWait
 from plimsoll.policies.threshold import Wait, entering
@@ -190,3 +190,11 @@ def test_the_latency_grows_as_the_theorem_says(rate, threshold, slope):
             found.append(scale * done.latency.mean())
         latency.append(np.mean(found))
     assert np.polyfit(np.log(scales), np.log(latency), 1)[0] == pytest.approx(slope, abs=0.15)
+
+
+@pytest.mark.parametrize("policy", ["wait", "nested-wait"])
+def test_a_serving_engine_refuses_it(policy):
+    with pytest.raises(
+        PolicyError, match=f"{policy} makes up a batch before its step: run it with --host rounds --prefill charged"
+    ):
+        simulate(Trace.of([(0, 5, 3)]), policy, serving(steptime="linear:0.1:0.1", blocks=40, block_size=1))

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import InputError, PolicyError
 from ..jit import native, plain
+from ..named import called
 from ..policy.draw import new_dice
 from ..policy.protocol import ask, failed, has, parameters
 from ..policy.view import RUNNING, records
@@ -192,6 +193,10 @@ class Serving:
         rules["together"], rules["static"] = self.mode != "vllm-v0", self.mode == "static"
         rules["overlapped"], rules["cached"] = self.async_scheduling, cached
         rules["selects"] = has(policy, "select")
+        if getattr(policy, "whole_batches", False):
+            raise PolicyError(
+                f"{called(policy)} makes up a batch before its step: run it with --host rounds --prefill charged"
+            )
         return rules
 
     def _engine(

@@ -53,6 +53,7 @@ class NestedWait(NamedTuple):
         "throughput gap O(1/(ζT)), latency O(1), overflow with probability ≤ δ, at the memory `plimsoll fluid` prints"
     )
     source = "arXiv:2504.11320"
+    whole_batches = True  # who takes part is decided before anyone starts, as no serving engine does
 
     def plan(self, requests: Any, capacity: int, rng: np.random.Generator) -> Plan:
         found, rate = mix(requests, self.segments)

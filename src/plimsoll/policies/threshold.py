@@ -48,6 +48,7 @@ class Wait(NamedTuple):
         "scale by ζ, where ΔT ≤ n/λ for every type and M* ≤ M^π ≤ M"
     )
     source = "arXiv:2504.11320"
+    whole_batches = True  # who takes part is decided before anyone starts, as no serving engine does
 
     def plan(self, requests: Any, capacity: int, rng: np.random.Generator) -> Plan:
         label, count, _ = self.thresholds(requests, capacity)
