@@ -104,9 +104,9 @@ def test_an_objective_that_cannot_be_kept_names_what_binds(tmp_path):
     even = one_at_a_time(tmp_path)
     with pytest.raises(InputError, match=r"at .* it is 3 with fcfs; what binds is the steps of a request that has"):
         find(search(even, "max_latency<=2", capacity=7), ["fcfs"])
-    server = {"host": "serving", "steptime": "unit", "blocks": 700, "block_size": 1}
+    charged = {"prefill": "charged", "steptime": "linear:1:0.0001", "capacity": 700}
     with pytest.raises(InputError, match="what binds is the waiting of wait:threshold=20 itself, for fcfs keeps them"):
-        find(search(even, "max_latency<=3", **server), ["wait:threshold=20"])
+        find(search(even, "max_latency<=4.003", **charged), ["wait:threshold=20"])
     file = tmp_path / "pairs.csv"
     file.write_text("arrival_s,prompt_tokens,output_tokens\n0,4,3\n0,4,3\n40,4,3\n40,4,3\n")
     with pytest.raises(InputError, match="what binds is requests that come at the same instant"):
