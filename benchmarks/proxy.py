@@ -5,7 +5,7 @@ load, by turns straight to the engine, through a relay that only copies bytes (t
 between), and through the proxy. Prints p50 and p99 of each arm, milliseconds, what relay and proxy add, and their
 processor time per request.
 
-    python benchmarks/proxy.py --rate 200 --seconds 10 --turns 3
+    python benchmarks/proxy.py --rate 200 --seconds 10 --turns 5
 """
 
 from __future__ import annotations
@@ -14,35 +14,95 @@ import argparse
 import asyncio
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
+from typing import cast
 
 import numpy as np
 import uvloop
 
-EVENTS = 16  # of a streamed answer
+USAGE = {"prompt_tokens": 900, "completion_tokens": 200}
+EVENT = b'data: {"choices":[{"text":"word"}]}\n\n'
+LAST = b"\r\n0\r\n\r\n"
+
+
+def whole() -> bytes:
+    """A JSON object of about 1 kB."""
+    body = json.dumps({"choices": [{"text": "word " * 200}], "usage": USAGE}).encode()
+    return b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(body) + body
+
+
+def stream(events: int = 16) -> bytes:
+    """Events in chunks."""
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+    return head + (b"%x\r\n%s\r\n" % (len(EVENT), EVENT)) * events + LAST[2:]
+
+
+def question(streamed: bool) -> bytes:
+    """A completion request."""
+    body = json.dumps({"prompt": "lorem " * 600, "stream": streamed, "max_tokens": 400}).encode()
+    head = "POST /v1/completions HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer key\r\n"
+    return f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
+
+
+WHOLE, STREAM, QUESTIONS = whole(), stream(), (question(True), question(False))
+
+
+class Messages(asyncio.Protocol):
+    """Cuts what comes into HTTP messages, by content length or at the end of the chunks."""
+
+    def __init__(self) -> None:
+        self.seen = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        self.seen += data
+        while end := self.end():
+            message, self.seen = self.seen[:end], self.seen[end:]
+            self.message(message)
+
+    def end(self) -> int:
+        """Where the first message ends; 0 if the end has not come yet."""
+        head = self.seen.find(b"\r\n\r\n") + 4
+        if head < 4:
+            return 0
+        stated = re.search(rb"content-length: *(\d+)", self.seen[:head], re.IGNORECASE)
+        end = head + int(stated[1]) if stated else self.seen.find(LAST, head - 2) + len(LAST)
+        return end if head <= end <= len(self.seen) else 0
+
+    def message(self, message: bytes) -> None:
+        raise NotImplementedError
+
+
+class Answering(Messages):
+    """The fake engine."""
+
+    def message(self, message: bytes) -> None:
+        self.transport.write(STREAM if b'"stream": true' in message else WHOLE)
+
+
+class Asking(Messages):
+    """One connection of the load, for one request at a time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answered: asyncio.Future[None] | None = None
+
+    def message(self, message: bytes) -> None:
+        assert self.answered and message.startswith(b"HTTP/1.1 200")
+        self.answered.set_result(None)
 
 
 async def engine(port: int) -> None:
-    """Answers completions at once: a JSON object of about 1 kB, or a stream of events."""
-    usage = {"prompt_tokens": 900, "completion_tokens": 200}
-    whole = json.dumps({"choices": [{"text": "word " * 200}], "usage": usage}).encode()
-    plain = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(whole) + whole
-    event = b'data: {"choices":[{"text":"word"}]}\n\n'
-    chunk = b"%x\r\n%s\r\n" % (len(event), event)
-    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        async for body in messages(reader):
-            writer.write(head + chunk * EVENTS + b"0\r\n\r\n" if b'"stream": true' in body else plain)
-            await writer.drain()
-        writer.close()
-
-    async with await asyncio.start_server(answer, "127.0.0.1", port) as server:
-        await server.serve_forever()
+    """Answers completions at once."""
+    server = await asyncio.get_running_loop().create_server(Answering, "127.0.0.1", port)
+    await server.serve_forever()
 
 
 async def relay(port: int, to: int) -> None:
@@ -61,52 +121,37 @@ async def relay(port: int, to: int) -> None:
         await server.serve_forever()
 
 
-async def messages(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
-    """The bodies of the HTTP messages that come, by content length or in chunks."""
-    while True:
-        try:
-            head = (await reader.readuntil(b"\r\n\r\n")).lower()
-        except asyncio.IncompleteReadError:
-            return
-        if b"chunked" in head:
-            parts = []
-            while size := int(await reader.readuntil(b"\r\n"), 16):
-                parts.append(await reader.readexactly(size))
-                await reader.readexactly(2)
-            await reader.readexactly(2)
-            yield b"".join(parts)
-        else:
-            length = int(head.partition(b"content-length:")[2].split(b"\r\n")[0] or 0)
-            yield await reader.readexactly(length)
-
-
 async def load(port: int, rate: float, seconds: float, seed: int) -> np.ndarray:
     """Latencies, ms, of requests at Poisson times; every other one streamed."""
     rng = np.random.default_rng(seed)
     arrivals = np.cumsum(rng.exponential(1 / rate, int(rate * seconds)))
-    free: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+    free: list[Asking] = []
     latencies: list[float] = []
+    loop = asyncio.get_running_loop()
+    done = loop.create_future()
 
-    async def one(number: int) -> None:
-        body = json.dumps({"prompt": "lorem " * 600, "stream": number % 2 == 0, "max_tokens": 400}).encode()
-        head = "POST /v1/completions HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer key\r\n"
-        while free and free[-1][0].at_eof():  # closed for idleness
+    async def one(question: bytes) -> None:
+        while free and free[-1].transport.is_closing():  # closed for idleness
             free.pop()
         began = time.perf_counter()
-        reader, writer = free.pop() if free else await asyncio.open_connection("127.0.0.1", port)
-        writer.write(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
-        await anext(messages(reader))
+        asking = free.pop() if free else (await loop.create_connection(Asking, "127.0.0.1", port))[1]
+        asking.answered = loop.create_future()
+        asking.transport.write(question)
+        await asking.answered
         latencies.append(1000 * (time.perf_counter() - began))
-        free.append((reader, writer))
+        free.append(asking)
+        if len(latencies) == len(arrivals):
+            done.set_result(None)
 
-    start = time.perf_counter()
-    tasks = []
-    for number, arrival in enumerate(arrivals):
-        await asyncio.sleep(max(0.0, start + arrival - time.perf_counter()))
-        tasks.append(asyncio.create_task(one(number)))
-    await asyncio.gather(*tasks)
-    for _, writer in free:
-        writer.close()
+    def pace() -> None:  # the loop's own timers tick in milliseconds and would send requests in bunches
+        start = time.perf_counter()
+        for number, arrival in enumerate(arrivals):
+            time.sleep(max(0.0, start + arrival - time.perf_counter()))
+            asyncio.run_coroutine_threadsafe(one(QUESTIONS[number % 2]), loop)
+
+    await asyncio.gather(loop.run_in_executor(None, pace), done)
+    for asking in free:
+        asking.transport.close()
     return np.array(latencies)
 
 
@@ -136,12 +181,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rate", type=float, default=200, help="requests per second")
     parser.add_argument("--seconds", type=float, default=10, help="of each turn")
-    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--engine", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--relay", type=int, nargs=2, help=argparse.SUPPRESS)
     ask = parser.parse_args()
     if ask.engine:
-        asyncio.run(engine(ask.engine))
+        uvloop.run(engine(ask.engine))
     elif ask.relay:
         uvloop.run(relay(*ask.relay))  # the loop that the proxy runs in
     else:
@@ -158,7 +203,7 @@ def compare(rate: float, seconds: float, turns: int) -> None:
         for port in ports:
             wait_for(port)
         for port in ports:
-            asyncio.run(load(port, rate, 2, seed=0))
+            uvloop.run(load(port, rate, 2, seed=0))
         spent_s = [processor_s(child.pid) for child in children]
         print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; {rate:g} requests/s, half streamed")
         columns = (
@@ -177,7 +222,7 @@ def compare(rate: float, seconds: float, turns: int) -> None:
         rows: list[np.ndarray] = []
         for turn in range(1, turns + 1):
             direct, middle, proxy = (
-                np.percentile(asyncio.run(load(port, rate, seconds, turn)), [50, 99]) for port in ports
+                np.percentile(uvloop.run(load(port, rate, seconds, turn)), [50, 99]) for port in ports
             )
             rows.append(np.concatenate([direct, middle, proxy, middle - direct, proxy - direct]))
             print(f"{turn:4} " + line(rows[-1]))

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 httpx = pytest.importorskip("httpx", reason="the tests of the proxy need httpx")
-pytest.importorskip("aiohttp", reason="the extra `proxy` is not installed")
+pytest.importorskip("httptools", reason="the extra `proxy` is not installed")
 uvicorn = pytest.importorskip("uvicorn", reason="the extra `proxy` is not installed")
 pytest.importorskip("starlette", reason="the extra `proxy` is not installed")
 

@@ -150,6 +150,22 @@ def test_an_engine_that_is_silent_or_gone(before: Before) -> None:
         assert client.get("/health").status_code == 502
 
 
+@pytest.mark.parametrize("length", [[], [(b"content-length", b"99")]])
+def test_an_answer_that_breaks_off_looks_broken(before: Before, tmp_path: Path, length: Any) -> None:
+    import httpx
+
+    async def breaks(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": length})
+        await send({"type": "http.response.body", "body": b'data: {"choices":[]}\n\n', "more_body": True})
+
+    with serving(breaks) as url:
+        proxy, client = before(url, log=tmp_path / "log")
+        with pytest.raises(httpx.RemoteProtocolError):
+            client.post("/v1/completions", json={"prompt": "x"})
+        _eventually(lambda: '"status": 0' in (tmp_path / "log").read_text())
+        assert len(proxy.law) == 0
+
+
 def test_what_cannot_be_written_or_listened_on_is_told_in_a_line(tmp_path: Path) -> None:
     from plimsoll.proxy.app import Proxy
     from plimsoll.proxy.serve import serve

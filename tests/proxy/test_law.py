@@ -44,6 +44,21 @@ def test_a_restarted_proxy_ranks_behind_the_old_one() -> None:
     assert old.priority(100_000, 8_000) < new.priority(0)
 
 
+def test_under_a_limit_the_law_is_at_most_a_hundredth_old() -> None:
+    law = OutputLaw()
+    for answers in range(1, 3 * WINDOW):
+        law.learn(0, answers)
+        newest = answers - min(answers, WINDOW) // 100
+        recent = range(max(1, newest - WINDOW + 1), newest + 1)
+        assert law.moments(10 * WINDOW)[0] >= np.mean(recent)
+        assert law.moments() == pytest.approx(moments(range(max(1, answers - WINDOW + 1), answers + 1)))
+
+
+def moments(outputs: range) -> tuple[float, float]:
+    o = np.array(outputs, float)
+    return float(o.mean()), float((o * o).mean())
+
+
 @settings(deadline=None)
 @given(st.lists(st.integers(1, 4000), min_size=1, max_size=60), st.integers(0, 10_000))
 def test_priority_is_the_mean_volume(outputs: list[int], prompt: int) -> None:

@@ -23,9 +23,10 @@ class Answer:
     def feed(self, chunk: bytes) -> None:
         """Look at the next bytes of the answer."""
         seen = self._carry + chunk
-        for found in _USAGE.finditer(seen):
-            self._usage[found[1]] = int(found[2])
-        self._events += sum(1 for found in _EVENT.finditer(seen) if found.end() > len(self._carry))
+        if b"_tokens" in seen:
+            for found in _USAGE.finditer(seen):
+                self._usage[found[1]] = int(found[2])
+        self._events += len(_EVENT.findall(seen)) - len(_EVENT.findall(self._carry))
         self._carry = seen[-_CARRY:]
 
     @property

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-import aiohttp
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from yarl import URL
 
 from ..errors import InputError
 from .answer import Answer
+from .engine import Connection, Engine, EngineError, EngineSilent
 from .law import PATIENCE, OutputLaw
 from .log import Clients, Passed, RequestLog
 from .request import COMPLETION_PATHS, Asked, read_request, with_priority
@@ -26,7 +24,7 @@ from .request import COMPLETION_PATHS, Asked, read_request, with_priority
 _HOP = frozenset(  # headers of one connection, not of the message (RFC 9110, 7.6.1)
     b"connection keep-alive proxy-authenticate proxy-authorization te trailers transfer-encoding upgrade".split()
 )
-_IDLE_S = 3.0  # an idle connection is closed before the engine's own server closes it (5 s in uvicorn)
+_OWN = _HOP | {b"host", b"content-length", b"expect"}  # of a request: said anew, or answered already
 _OPTIONS = {"in_flight": "--max-in-flight", "body": "--max-body-mib", "silence_s": "--timeout"}  # of the command
 _START_RATE = 1_000_000_000  # the ageing clock starts at this times Unix time; no engine serves that fast
 
@@ -82,9 +80,7 @@ class Proxy:
         self.limits = limits or Limits()
         self.law = OutputLaw(start=0 if observe else int(time.time()) * _START_RATE, patience=patience)
         self.observe = observe
-        self._base = to.rstrip("/")
-        if not re.fullmatch(r"https?://[^/?#]+[^?#]*", to):
-            raise InputError(f"--to: {to!r} is no URL such as http://127.0.0.1:8000")
+        self._engine = Engine(to, self.limits.connect_s, self.limits.silence_s)
         self._log = RequestLog(log)
         self._clients = Clients()
         self._in_flight = 0
@@ -93,18 +89,11 @@ class Proxy:
     @contextlib.asynccontextmanager
     async def lifespan(self, _: Starlette) -> AsyncGenerator[None]:
         """Hold the log and the connections to the engine while the server runs."""
-        limits = self.limits
-        async with aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_IDLE_S),
-            timeout=aiohttp.ClientTimeout(None, sock_connect=limits.connect_s, sock_read=limits.silence_s),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            skip_auto_headers=("accept", "accept-encoding", "content-type", "user-agent"),
-            auto_decompress=False,
-        ) as self._engine:
-            try:
-                yield
-            finally:
-                self._log.close()
+        try:
+            yield
+        finally:
+            self._engine.close()
+            self._log.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one request."""
@@ -152,49 +141,38 @@ class Proxy:
 
     async def _relay(self, scope: Scope, body: bytes, send: Send, passed: Passed | None, answer: Answer | None) -> None:
         """Send the request on and its answer back chunk by chunk, no faster than the client takes it."""
-        started = False
         try:
-            async with await self._reply(scope, body) as reply:
-                lower = [(name.lower(), value) for name, value in reply.raw_headers]
-                headers = [(name, value) for name, value in lower if name not in _HOP]
-                await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-                started = more = True
-                async for chunk in reply.content.iter_any():
-                    if passed and answer:
-                        if passed.first_byte_s is None:
-                            passed.first_byte_s = round(time.time() - passed.arrival_s, 6)
-                        answer.feed(chunk)
-                    more = not reply.content.at_eof()
-                    await send({"type": "http.response.body", "body": chunk, "more_body": more})
-                if more:
-                    await send({"type": "http.response.body", "body": b"", "more_body": False})
-                if passed:
-                    passed.status = reply.status
-        except aiohttp.ClientError as error:
-            if started:
-                raise  # the server then cuts the connection: a broken answer must look broken
-            late = isinstance(error, aiohttp.ServerTimeoutError)
+            reply = await self._ask(scope, body)
+        except EngineError as error:
+            late = isinstance(error, EngineSilent)
             status, text = (504, "did not answer in time") if late else (502, "cannot be reached")
             await JSONResponse(_error(f"the engine {text}"), status)(scope, _nothing, send)
             raise _Refused(status) from error
-
-    async def _reply(self, scope: Scope, body: bytes) -> aiohttp.ClientResponse:
-        """The engine's answer, asked once more if it had just closed the idle connection that was used."""
         try:
-            return await self._ask(scope, body)
-        except aiohttp.ServerDisconnectedError:
-            return await self._ask(scope, body)
+            headers = [header for header in reply.headers if header[0] not in _HOP]
+            await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+            more = True
+            while more:
+                chunk = await reply.read()
+                more = not reply.whole
+                if passed and answer:
+                    if passed.first_byte_s is None:
+                        passed.first_byte_s = round(time.time() - passed.arrival_s, 6)
+                    answer.feed(chunk)
+                await send({"type": "http.response.body", "body": chunk, "more_body": more})
+            if passed:
+                passed.status = reply.status
+        except EngineError:
+            return  # unfinished, so the server cuts the connection: a broken answer must look broken
+        finally:
+            self._engine.give_back(reply)
 
-    def _ask(self, scope: Scope, body: bytes) -> Awaitable[aiohttp.ClientResponse]:
-        path: bytes = scope.get("raw_path") or scope["path"].encode()
-        query = b"?" + scope["query_string"] if scope["query_string"] else b""
-        headers = [
-            (name.decode("latin-1"), value.decode("latin-1"))
-            for name, value in scope["headers"]
-            if name not in _HOP and name not in (b"host", b"content-length")
-        ]
-        url = URL(self._base + (path + query).decode("latin-1"), encoded=True)
-        return self._engine.request(scope["method"], url, headers=headers, data=body or None, allow_redirects=False)
+    def _ask(self, scope: Scope, body: bytes) -> Awaitable[Connection]:
+        target: bytes = scope.get("raw_path") or scope["path"].encode()
+        if scope["query_string"]:
+            target += b"?" + scope["query_string"]
+        headers = [header for header in scope["headers"] if header[0] not in _OWN]
+        return self._engine.ask(scope["method"], target, headers, body)
 
     def _prompt_tokens(self, asked: Asked) -> int:
         """Prompt tokens of one sequence, from ids, or from characters at the ratio seen so far."""

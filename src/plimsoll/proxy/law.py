@@ -26,14 +26,16 @@ class OutputLaw:
     """
 
     def __init__(self, start: int = 0, patience: float = PATIENCE) -> None:
-        self._outputs = np.empty(WINDOW)
+        self._outputs = np.zeros(WINDOW)
+        self._sum = self._square = 0.0  # of the outputs in the window
         self._count = 0
+        self._under: dict[int, tuple[float, float]] = {}  # moments under a limit, renewed at `_renewal` answers
+        self._renewal = 0
         self._clock = 0.0
         self._start = start
         if not patience > 0:
             raise InputError(f"--patience must be above 0, not {patience:g}")
         self._patience = patience
-        self._moments = (float(FIRST_GUESS), float(FIRST_GUESS) ** 2)
 
     def __len__(self) -> int:
         """Answers learned from, the forgotten ones included."""
@@ -41,26 +43,34 @@ class OutputLaw:
 
     def learn(self, prompt: float, output: float) -> None:
         """An answer of ``output`` tokens to a prompt of ``prompt`` tokens has passed."""
-        self._outputs[self._count % WINDOW] = output
+        at = self._count % WINDOW
+        oldest = float(self._outputs[at])
+        self._outputs[at] = output
+        self._sum += output - oldest
+        self._square += output**2 - oldest**2
         self._count += 1
-        recent = self._outputs[: min(self._count, WINDOW)]
-        self._moments = _moments(recent)
+        if self._count >= self._renewal:
+            self._under.clear()
+            self._renewal = self._count + 1 + min(self._count, WINDOW) // 100
         self._clock += (prompt * output + output * (output + 1) / 2) / self._patience
 
     def moments(self, limit: int | None = None) -> tuple[float, float]:
-        """Mean and mean square of the output, tokens and tokens²; ``limit`` is the request's own maximum."""
-        if limit is None:
-            return self._moments
-        if self._count == 0:
-            guess = float(min(limit, FIRST_GUESS))
+        """Mean and mean square of the output, tokens and tokens²; ``limit`` is the request's own maximum.
+
+        Under a limit they may lack the last hundredth of the answers.
+        """
+        seen = min(self._count, WINDOW)
+        if seen == 0:
+            guess = float(FIRST_GUESS if limit is None else min(limit, FIRST_GUESS))
             return guess, guess**2
-        return _moments(np.minimum(self._outputs[: min(self._count, WINDOW)], limit))
+        if limit is None:
+            return self._sum / seen, self._square / seen
+        if limit not in self._under:
+            cut = np.minimum(self._outputs[:seen], limit)
+            self._under[limit] = float(cut.sum()) / seen, float(cut @ cut) / seen
+        return self._under[limit]
 
     def priority(self, prompt: float, limit: int | None = None) -> int:
         """Expected volume s·E[o] + (E[o²] + E[o])/2 plus the ageing clock; an integer, lower first."""
         mean, square = self.moments(limit)
         return self._start + int(prompt * mean + (square + mean) / 2 + self._clock)
-
-
-def _moments(outputs: np.ndarray) -> tuple[float, float]:
-    return float(outputs.sum()) / len(outputs), float(outputs @ outputs) / len(outputs)

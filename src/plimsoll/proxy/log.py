@@ -24,7 +24,7 @@ class Passed:
     output_tokens : output tokens of one sequence, None where unknown.
     priority : what the engine was told, None if nothing.
     first_byte_s, latency_s : seconds since arrival until the engine's first and last byte.
-    status : HTTP status; 0 if the client left before the end.
+    status : HTTP status; 0 if the client left before the end, or the engine broke its answer off.
     sequences : sequences of the request (prompts times answers per prompt).
     """
 
