@@ -29,7 +29,7 @@ def reproduce(
     Parameters
     ----------
     paper : mc-sf (2502.07115), svf (2606.22327), gsa (2601.22996 and 2607.09248), wait (2504.11320), or all.
-    quick : fewer trials and shorter traces, minutes in place of hours.
+    quick : fewer trials and shorter traces; mc-sf takes minutes in place of hours.
     lengths : prompts and outputs of a chat data set, any trace file; a stand-in is built in.
     cells : finished parts of the experiments: the same command takes up where it was interrupted. In full mode
         reproduce-cells.json unless named.
