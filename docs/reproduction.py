@@ -42,7 +42,8 @@ Where a licensed data set is needed, a stand-in with its published means and med
 
 The figures here and on the pages of the papers are those of a {mode} run. The full runs of `svf`, `gsa` and `wait`
 come to the same verdicts but for two claims, 25 and 26, which are then reproduced in shape: over 20 settings GSA-Spec
-is the lowest in 14 and GBA-D in 11. The pages are written by `python docs/reproduction.py` from `docs/reproduction.json`.
+is the lowest in 14 and GBA-D in 11. The pages are written by `python docs/reproduction.py` from
+`docs/reproduction.json`.
 
 | verdict | means |
 |---|---|
