@@ -71,7 +71,7 @@ def test_search_finds_the_bad_order_and_repeats():
     def best(trace, capacity):
         return float(shortest(trace).sum())
 
-    search = Search(requests=5, restarts=30, steps=100)
+    search = Search(requests=5, tries=130)
     found = worst_instance(longest, best, search)
     assert found.ratio > 1.5
     assert found.tried == 130
@@ -91,19 +91,19 @@ def test_search_respects_its_limits_and_passes_over_unsettled_runs():
             raise PolicyError("does not settle")
         return FIRST(trace)
 
-    found = worst_instance(
-        play, lambda trace, capacity: 1.0, Search(3, 9, 4, equal_prompts=True, restarts=50, steps=50)
-    )
+    found = worst_instance(play, lambda trace, capacity: 1.0, Search(3, 9, 4, equal_prompts=True, tries=100))
     assert len(found.trace) == 1
 
     def never(trace):
         raise PolicyError("does not settle")
 
     with pytest.raises(InputError, match="settled on none"):
-        worst_instance(never, lambda trace, capacity: 1.0, Search(restarts=3, steps=0))
+        worst_instance(never, lambda trace, capacity: 1.0, Search(tries=3))
 
 
-@pytest.mark.parametrize(("values", "words"), [({"requests": 0}, "requests"), ({"capacity": 1}, "capacity")])
+@pytest.mark.parametrize(
+    ("values", "words"), [({"requests": 0}, "requests"), ({"capacity": 1}, "capacity"), ({"tries": 0}, "tries")]
+)
 def test_bad_searches(values, words):
     with pytest.raises(InputError, match=words):
         Search(**values)

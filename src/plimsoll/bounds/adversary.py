@@ -132,26 +132,25 @@ class Search:
     capacity : M, tokens; every request fits.
     horizon : arrivals lie in 0 … horizon, rounds; 0 for all at once.
     equal_prompts : give all requests of an instance one prompt length.
-    restarts, steps : random instances to begin with, then steps of local search from the worst of them.
+    tries : instances: a fifth random, the others by local search from the worst so far.
     seed : of all draws.
-    lengths : the (prompt, output) pairs that requests may have, shape (n, 2); None for all that fit.
+    like : a trace: each request has the prompt and output of one of its own; None for all that fit.
     """
 
     requests: int = 6
     capacity: int = 20
     horizon: int = 0
     equal_prompts: bool = False
-    restarts: int = 200
-    steps: int = 800
+    tries: int = 1000
     seed: int = 0
-    lengths: Ints | None = None
+    like: Trace | None = None
 
     def __post_init__(self) -> None:
-        for name, least in (("requests", 1), ("capacity", 2), ("horizon", 0), ("restarts", 1), ("steps", 0)):
+        for name, least in (("requests", 1), ("capacity", 2), ("horizon", 0), ("tries", 1)):
             value = getattr(self, name)
             if value < least:
                 raise InputError(f"{name} of the search must be at least {least}, not {value}")
-        if self.lengths is not None and self.equal_prompts:
+        if self.like is not None and self.equal_prompts:
             raise InputError("the prompts of a trace are what they are: no equal prompts")
 
 
@@ -179,9 +178,9 @@ def worst_instance(
     best: Worst | None = None
     rows: Ints = np.zeros((0, 3), dtype=np.int64)
     tried = 0
-    while tried < search.restarts + search.steps and not (tried and stop()):
+    while tried < search.tries and not (tried and stop()):
         tried += 1
-        fresh = best is None or tried <= search.restarts
+        fresh = best is None or tried <= search.tries // 5
         candidate = _drawn(rng, search) if fresh else _changed(rng, search, rows)
         found = _judge(play, bound, search, candidate, tried)
         if found is not None and (best is None or found.ratio >= best.ratio):
@@ -211,9 +210,9 @@ def _request(rng: np.random.Generator, search: Search, prompt: int | None) -> tu
         return int(math.exp(rng.uniform(0, math.log(high + 1))))
 
     arrival = int(rng.integers(0, search.horizon + 1))
-    if search.lengths is not None:
-        of = search.lengths[rng.integers(len(search.lengths))]
-        return arrival, int(of[0]), int(of[1])
+    if search.like is not None:
+        of = rng.integers(len(search.like))
+        return arrival, int(search.like.prompt[of]), int(search.like.output[of])
     prompt = draw(search.capacity - 1) if prompt is None else prompt
     return (
         arrival,
@@ -249,7 +248,7 @@ def _changed(rng: np.random.Generator, search: Search, rows: Ints) -> Ints:
 def _nudged(rng: np.random.Generator, search: Search, request: tuple[int, int, int]) -> tuple[int, int, int]:
     arrival, prompt, output = request
     arrival = min(max(arrival + int(rng.integers(-2, 3)), 0), search.horizon)
-    if search.lengths is not None:
+    if search.like is not None:
         return arrival, prompt, output
     if not search.equal_prompts:
         prompt = min(max(prompt + int(rng.integers(-2, 3)), 1), search.capacity - 1)

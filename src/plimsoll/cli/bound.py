@@ -77,18 +77,12 @@ def bound(
     as_json : one JSON object on stdout.
     """
     if worst is not None:
-        if tries < 1:
-            raise InputError(f"--tries must be at least 1, not {tries}")
         from ..bounds.adversary import Search
 
-        size, lengths = 20 if capacity is None else capacity, None
+        size, like = 20 if capacity is None else capacity, None
         if trace is not None:
-            import numpy as np
-
-            found, size = _fitting(trace, capacity, drop_oversize, seed=seed, columns=columns)
-            lengths = np.column_stack([found.prompt, found.output])
-        fresh, most = max(1, tries // 5), 6 if requests is None else requests
-        search = Search(most, size, horizon, equal_prompts, fresh, tries - fresh, seed, lengths)
+            like, size = _fitting(trace, capacity, drop_oversize, seed=seed, columns=columns)
+        search = Search(6 if requests is None else requests, size, horizon, equal_prompts, tries, seed, like)
         _worst(worst, search, predictor, time_limit, out, as_json)
         return
     if trace is None:
