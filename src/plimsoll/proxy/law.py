@@ -29,8 +29,9 @@ class OutputLaw:
         self._outputs = np.zeros(WINDOW)
         self._sum = self._square = 0.0  # of the outputs in the window
         self._count = 0
-        self._under: dict[int, tuple[float, float]] = {}  # moments under a limit, renewed at `_renewal` answers
-        self._renewal = 0
+        self._under: dict[
+            int, tuple[float, float]
+        ] = {}  # moments under a limit, until the law has grown by a hundredth
         self._clock = 0.0
         self._start = start
         if not patience > 0:
@@ -49,9 +50,8 @@ class OutputLaw:
         self._sum += output - oldest
         self._square += output**2 - oldest**2
         self._count += 1
-        if self._count >= self._renewal:
+        if self._count % max(1, min(self._count, WINDOW) // 100) == 0:
             self._under.clear()
-            self._renewal = self._count + 1 + min(self._count, WINDOW) // 100
         self._clock += (prompt * output + output * (output + 1) / 2) / self._patience
 
     def moments(self, limit: int | None = None) -> tuple[float, float]:
