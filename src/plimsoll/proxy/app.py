@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..errors import InputError
 from .answer import Answer
-from .engine import Connection, Engine, EngineError, EngineSilent
+from .engine import Connection, Engine, EngineError
 from .law import PATIENCE, OutputLaw
 from .log import Clients, Passed, RequestLog
 from .request import COMPLETION_PATHS, Asked, read_request, with_priority
@@ -144,10 +144,8 @@ class Proxy:
         try:
             reply = await self._ask(scope, body)
         except EngineError as error:
-            late = isinstance(error, EngineSilent)
-            status, text = (504, "did not answer in time") if late else (502, "cannot be reached")
-            await JSONResponse(_error(f"the engine {text}"), status)(scope, _nothing, send)
-            raise _Refused(status) from error
+            await JSONResponse(_error(f"the engine {error}"), error.status)(scope, _nothing, send)
+            raise _Refused(error.status) from error
         try:
             headers = [header for header in reply.headers if header[0] not in _HOP]
             await send({"type": "http.response.start", "status": reply.status, "headers": headers})

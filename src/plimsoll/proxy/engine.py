@@ -8,31 +8,41 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import ssl
 from collections.abc import Iterable
 from typing import cast
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import httptools
 
 from ..errors import InputError
 
-Headers = list[tuple[bytes, bytes]]
-
 IDLE_S = 3.0  # an idle connection is closed before the engine's own server closes it (5 s in uvicorn)
+_URL = re.compile(r"https?://[^/?#@\s]+(/[^?#\s]*)?", re.ASCII)  # no name and password: keys are the client's
 _AHEAD = 1 << 16  # bytes of an answer that may wait for the client; then the engine waits
 
 
 class EngineError(Exception):
-    """The engine cannot be reached, or breaks its answer off."""
+    """What the engine did not do, in words, and the HTTP status that says so."""
+
+    status = 502
 
 
 class EngineSilent(EngineError):
     """The engine takes longer than the time allowed."""
 
+    status = 504
+
+    def __init__(self) -> None:
+        super().__init__("did not answer in time")
+
 
 class _Gone(EngineError):
     """The connection was closed before a byte of the answer came."""
+
+    def __init__(self) -> None:
+        super().__init__("closed the connection")
 
 
 class Engine:
@@ -51,18 +61,9 @@ class Engine:
     """
 
     def __init__(self, url: str, connect_s: float, silence_s: float) -> None:
-        wrong = f"--to: {url!r} is no URL such as http://127.0.0.1:8000"
-        try:
-            parts = urlsplit(url)
-            port = parts.port
-        except ValueError as error:
-            raise InputError(wrong) from error
-        if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
-            raise InputError(wrong)
-        if parts.query or parts.fragment or not url.isascii() or " " in url:
-            raise InputError(wrong)
+        parts = _split(url)
         self._tls = ssl.create_default_context() if parts.scheme == "https" else None
-        self._address = parts.hostname, port or (443 if self._tls else 80)
+        self._address = parts.hostname or "", parts.port or (443 if self._tls else 80)
         self._name = parts.netloc.encode()
         self._base = parts.path.rstrip("/").encode()
         self._connect_s, self._silence_s = connect_s, silence_s
@@ -112,10 +113,18 @@ class Engine:
                     lambda: Connection(self._idle, self._silence_s), host, port, ssl=self._tls
                 )
         except TimeoutError as error:
-            raise EngineSilent from error
+            raise EngineSilent() from error
         except (OSError, UnicodeError) as error:  # the latter for a name that is none
-            raise EngineError(str(error)) from error
+            raise EngineError("cannot be reached") from error
         return made[1]
+
+
+def _split(url: str) -> SplitResult:
+    with contextlib.suppress(ValueError):  # of a port that is none
+        parts = urlsplit(url)
+        if _URL.fullmatch(url) and parts.hostname and parts.port != 0:
+            return parts
+    raise InputError(f"--to: {url!r} is no URL such as http://127.0.0.1:8000")
 
 
 class Connection(asyncio.Protocol):
@@ -124,7 +133,6 @@ class Connection(asyncio.Protocol):
     Attributes
     ----------
     status, headers : of the answer; names in lower case.
-    whole : the answer's last byte has been read.
     """
 
     def __init__(self, idle: dict[Connection, None], silence_s: float) -> None:
@@ -140,8 +148,8 @@ class Connection(asyncio.Protocol):
 
     async def ask(self, method: str, head: bytes, body: bytes) -> Connection:
         """Send a request and wait for the head of its answer."""
-        self.status, self.headers = 0, cast(Headers, [])
-        self.whole = False
+        self.status = 0
+        self.headers: list[tuple[bytes, bytes]] = []
         self._bodiless = method == "HEAD"
         self._spoken = self._headed = self._framed = self._complete = self._keeps = False
         self._parts: list[bytes] = []
@@ -157,7 +165,6 @@ class Connection(asyncio.Protocol):
         except BaseException:
             self.close()
             raise
-        self.whole = self._complete and not self._parts
         return self
 
     async def read(self) -> bytes:
@@ -170,8 +177,12 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
             self._heard = self._loop.time()
         self._size = 0
-        self.whole = self._complete
         return chunk
+
+    @property
+    def whole(self) -> bool:
+        """The answer's last byte has been read."""
+        return self._complete and not self._parts
 
     def rest(self) -> bool:
         """Make ready for the next request; False if there can be none."""
@@ -236,7 +247,7 @@ class Connection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            self._fail(EngineError("its answer is no HTTP/1.1"))
+            self._fail(EngineError("did not answer in HTTP/1.1"))
             return
         if self._size >= _AHEAD:
             self._transport.pause_reading()
@@ -251,13 +262,13 @@ class Connection(asyncio.Protocol):
             self._complete = True  # its end is the end of the connection
             self._wake()
         elif not self._complete:
-            self._fail(EngineError("it broke its answer off") if self._spoken else _Gone())
+            self._fail(EngineError("broke its answer off") if self._spoken else _Gone())
 
     # The parser's side.
 
     def on_message_begin(self) -> None:
         if self._complete:
-            raise EngineError("a second answer")
+            raise EngineError("answered twice")
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self._headed:  # a trailer is none
