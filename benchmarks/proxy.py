@@ -19,7 +19,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from typing import cast
 
 import numpy as np
@@ -53,10 +54,11 @@ WHOLE, STREAM, QUESTIONS = whole(), stream(), (question(True), question(False))
 
 
 class Messages(asyncio.Protocol):
-    """Cuts what comes into HTTP messages, by content length or at the end of the chunks."""
+    """Cuts what comes into HTTP messages, by content length or at the end of the chunks, and hands them on."""
 
     def __init__(self) -> None:
         self.seen = b""
+        self.heard: Callable[[bytes], object] = self.answer  # a fake engine, unless told otherwise
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
@@ -65,7 +67,7 @@ class Messages(asyncio.Protocol):
         self.seen += data
         while end := self.end():
             message, self.seen = self.seen[:end], self.seen[end:]
-            self.message(message)
+            self.heard(message)
 
     def end(self) -> int:
         """Where the first message ends; 0 if the end has not come yet."""
@@ -76,32 +78,13 @@ class Messages(asyncio.Protocol):
         end = head + int(stated[1]) if stated else self.seen.find(LAST, head - 2) + len(LAST)
         return end if head <= end <= len(self.seen) else 0
 
-    def message(self, message: bytes) -> None:
-        raise NotImplementedError
-
-
-class Answering(Messages):
-    """The fake engine."""
-
-    def message(self, message: bytes) -> None:
+    def answer(self, message: bytes) -> None:
         self.transport.write(STREAM if b'"stream": true' in message else WHOLE)
-
-
-class Asking(Messages):
-    """One connection of the load, for one request at a time."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.answered: asyncio.Future[None] | None = None
-
-    def message(self, message: bytes) -> None:
-        assert self.answered and message.startswith(b"HTTP/1.1 200")
-        self.answered.set_result(None)
 
 
 async def engine(port: int) -> None:
     """Answers completions at once."""
-    server = await asyncio.get_running_loop().create_server(Answering, "127.0.0.1", port)
+    server = await asyncio.get_running_loop().create_server(Messages, "127.0.0.1", port)
     await server.serve_forever()
 
 
@@ -125,31 +108,32 @@ async def load(port: int, rate: float, seconds: float, seed: int) -> np.ndarray:
     """Latencies, ms, of requests at Poisson times; every other one streamed."""
     rng = np.random.default_rng(seed)
     arrivals = np.cumsum(rng.exponential(1 / rate, int(rate * seconds)))
-    free: list[Asking] = []
+    free: list[Messages] = []
     latencies: list[float] = []
     loop = asyncio.get_running_loop()
-    done = loop.create_future()
 
-    async def one(question: bytes) -> None:
+    async def one(request: bytes) -> None:
         while free and free[-1].transport.is_closing():  # closed for idleness
             free.pop()
         began = time.perf_counter()
-        asking = free.pop() if free else (await loop.create_connection(Asking, "127.0.0.1", port))[1]
-        asking.answered = loop.create_future()
-        asking.transport.write(question)
-        await asking.answered
+        asking = free.pop() if free else (await loop.create_connection(Messages, "127.0.0.1", port))[1]
+        answered: asyncio.Future[bytes] = loop.create_future()
+        asking.heard = answered.set_result
+        asking.transport.write(request)
+        if not (await answered).startswith(b"HTTP/1.1 200"):
+            raise RuntimeError("an answer that is no 200")
         latencies.append(1000 * (time.perf_counter() - began))
         free.append(asking)
-        if len(latencies) == len(arrivals):
-            done.set_result(None)
 
-    def pace() -> None:  # the loop's own timers tick in milliseconds and would send requests in bunches
+    def pace() -> list[Future[None]]:  # the loop's own timers tick in milliseconds and would send requests in bunches
         start = time.perf_counter()
+        asked: list[Future[None]] = []
         for number, arrival in enumerate(arrivals):
             time.sleep(max(0.0, start + arrival - time.perf_counter()))
-            asyncio.run_coroutine_threadsafe(one(QUESTIONS[number % 2]), loop)
+            asked.append(asyncio.run_coroutine_threadsafe(one(QUESTIONS[number % 2]), loop))
+        return asked
 
-    await asyncio.gather(loop.run_in_executor(None, pace), done)
+    await asyncio.gather(*map(asyncio.wrap_future, await loop.run_in_executor(None, pace)))
     for asking in free:
         asking.transport.close()
     return np.array(latencies)
