@@ -179,7 +179,11 @@ class Serving:
         return self.result(trace, policy, ready.order, engine, wall_s)
 
     def rules(self, trace: Trace, policy: Any, cached: bool) -> Any:
-        """The settings as the loop reads them."""
+        """The settings as the loop reads them, for a policy that it can run."""
+        if getattr(policy, "whole_batches", False):
+            raise PolicyError(
+                f"{called(policy)} makes up a batch before its step: run it with --host rounds --prefill charged"
+            )
         blocks, whole = self.kv_blocks(), self.mode in ("orca", "static")
         share = self.watermark if self.watermark is not None else 0.01 if self.mode == "vllm-v0" else 0.0
         longest = blocks * self.block_size - int(trace.prompt.max(initial=1))
@@ -193,10 +197,6 @@ class Serving:
         rules["together"], rules["static"] = self.mode != "vllm-v0", self.mode == "static"
         rules["overlapped"], rules["cached"] = self.async_scheduling, cached
         rules["selects"] = has(policy, "select")
-        if getattr(policy, "whole_batches", False):
-            raise PolicyError(
-                f"{called(policy)} makes up a batch before its step: run it with --host rounds --prefill charged"
-            )
         return rules
 
     def _engine(
