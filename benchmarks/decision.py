@@ -4,8 +4,9 @@ The real scheduler and block manager on fake model outputs, stock and steered, a
 Prints the median over the steps, milliseconds, the mean time to take in a step's outputs (where a predictor learns from
 those that finish), and the time per arrival of prompts that are all different. With the blocks given here both keep 256
 running; with fewer (``--blocks 7000``) memory binds, a policy keeps more of them running than stock does, and a step
-takes longer for that: so the decisions are also set against vLLM's own part of the very same steps. Run with the
-Python of tests/engine/setup:
+takes longer for that: so the decisions are also set against vLLM's own part of the very same steps. With
+``--policy load-line:order=0`` both run the same requests, and the medians themselves differ by the decisions alone. Run
+with the Python of tests/engine/setup:
 
     OMP_NUM_THREADS=1 VLLM_LOGGING_LEVEL=ERROR PYTHONPATH=src python -m benchmarks.decision --policy svf
 """
