@@ -61,6 +61,8 @@ def _together(
             except BrokenProcessPool:
                 suspects.append((cell, 0))
                 break
+        if not flying and not suspects:
+            return True
         for future in wait(flying, return_when=FIRST_COMPLETED).done:
             cell = flying.pop(future)
             try:
@@ -70,8 +72,6 @@ def _together(
         if suspects:
             suspects.extend((cell, 0) for cell in flying.values())
             return False
-        if not flying:
-            return True
 
 
 def _begin() -> None:
